@@ -1,0 +1,3 @@
+"""Deep image clustering on PyTorch Geometric."""
+
+__version__ = "0.1.0"

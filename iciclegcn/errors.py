@@ -1,0 +1,9 @@
+"""The error a user's mistake raises."""
+
+
+class UserError(ValueError):
+    """A mistake the user can mend: one sentence saying what, where and what to do.
+
+    The command line prints the sentence and exits with 2; Python callers may catch it as a
+    ``ValueError``.
+    """
