@@ -62,6 +62,10 @@ class Runtime:
         """A generator on the run's device for one named use."""
         return torch.Generator(self.device).manual_seed(derive_seed(self.seed, *names))
 
+    def cpu_generator(self, *names: str | int) -> torch.Generator:
+        """A generator for draws that stay on the host, such as the order of images."""
+        return torch.Generator().manual_seed(derive_seed(self.seed, *names))
+
     def numpy_seed(self, *names: str | int) -> int:
         """A 31-bit seed for scikit-learn and FAISS."""
         return derive_seed(self.seed, *names) % (2**31)

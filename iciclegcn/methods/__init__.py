@@ -1,0 +1,1 @@
+"""The training loops, one readable file each."""

@@ -1,0 +1,64 @@
+"""Convolutional backbones without their classifiers."""
+
+from torch import Tensor, nn
+from torchvision import models
+
+from iciclegcn.config import BackboneConfig
+
+
+def build_backbone(config: BackboneConfig, in_channels: int = 3) -> tuple[nn.Module, int]:
+    """Build a randomly initialised backbone.
+
+    Args:
+        config: Which network, which stem.
+        in_channels: Channels of the images, 1 or 3.
+
+    Returns:
+        The network, images [N, C, S, S] to features [N, D], and D.
+
+    Source:
+        IcicleGCN (Xu et al., 2024), Section 3.1: ResNet-34.
+    """
+    if config.name == "convnet":
+        return ConvNet(in_channels, config.width, config.stem), config.width
+    network: nn.Module = getattr(models, config.name)(weights=None)
+    channels: int = network.fc.in_features  # type: ignore[union-attr, assignment]
+    network.fc = nn.Identity()
+    if config.stem == "small":
+        # 3x3 at full resolution and no max-pool: a 32 px image keeps its pixels.
+        network.conv1 = nn.Conv2d(in_channels, 64, 3, stride=1, padding=1, bias=False)
+        network.maxpool = nn.Identity()
+    elif in_channels != 3:
+        network.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
+    return network, channels
+
+
+class ConvNet(nn.Module):
+    """A small plain network for small images on a machine without a GPU.
+
+    Four 3x3 convolutions with batch normalisation at widths w/4, w/2, w, w; each but the first
+    halves the resolution with the ``plain`` stem, the second and third with the ``small`` stem.
+    The features are the average over positions.
+
+    Args:
+        in_channels: Channels of the images.
+        width: Channels of the features.
+        stem: ``plain`` or ``small``.
+    """
+
+    def __init__(self, in_channels: int, width: int, stem: str = "small") -> None:
+        super().__init__()
+        strides = (1, 2, 2, 1) if stem == "small" else (1, 2, 2, 2)
+        widths = (in_channels, width // 4, width // 2, width, width)
+        layers: list[nn.Module] = []
+        for source, target, stride in zip(widths, widths[1:], strides, strict=True):
+            layers += [
+                nn.Conv2d(source, target, 3, stride=stride, padding=1, bias=False),
+                nn.BatchNorm2d(target),
+                nn.ReLU(inplace=True),
+            ]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features: Tensor = self.layers(images).mean(dim=(2, 3))
+        return features
