@@ -289,7 +289,9 @@ class MGCNConfig:
             value = getattr(self, name)
             _require(value > 0, f"mgcn.{name}", "positive", value)
         _require(self.iterations >= 0, "mgcn.iterations", "0 or more", self.iterations)
-        _require(self.kmeans_restarts >= 1, "mgcn.kmeans_restarts", "1 or more", self.kmeans_restarts)
+        _require(
+            self.kmeans_restarts >= 1, "mgcn.kmeans_restarts", "1 or more", self.kmeans_restarts
+        )
         weights = self.stream_weights
         _require(len(weights) >= 1, "mgcn.stream_weights", "one weight or more", weights)
         _require(min(weights) >= 0, "mgcn.stream_weights", "0 or more", weights)
