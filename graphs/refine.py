@@ -1,0 +1,108 @@
+"""From candidates found in float32 to neighbours that are right in float64.
+
+A float32 search expands |a - b|^2 = |a|^2 + |b|^2 - 2ab and loses close distances between rows of
+large norm to cancellation. Here the few candidates of each row are measured again, by differences
+and in float64; a row whose list the rounding of the search may have spoilt is searched again.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BLOCK_BYTES = 16 * 2**20
+
+
+def refine(
+    x: NDArray[np.float32],
+    candidates: NDArray[np.int64],
+    norms: NDArray[np.float64],
+    k: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Order candidates by their distance, drop the row itself, repair doubtful rows.
+
+    Args:
+        x: Rows [N, D].
+        candidates: Rows found for each row [N, m], k < m <= N.
+        norms: Norms [N] of the rows in the frame in which the candidates were searched.
+        k: Neighbours wanted.
+
+    Returns:
+        Indices [N, k], nearest first, ties by index, and squared distances [N, k].
+    """
+    num_nodes, dim = x.shape
+    width = candidates.shape[1]
+    indices = np.empty((num_nodes, k), dtype=np.int64)
+    distances = np.empty((num_nodes, k))
+    farthest = np.empty(num_nodes)
+    step = max(1, _BLOCK_BYTES // (8 * dim * width))
+    for start in range(0, num_nodes, step):
+        rows = np.arange(start, min(start + step, num_nodes))
+        measured = squared_distances(x, rows, candidates[rows])
+        farthest[rows] = measured.max(axis=1)
+        measured[candidates[rows] == rows[:, None]] = np.inf
+        indices[rows], distances[rows] = _nearest(candidates[rows], measured, k)
+    if width < num_nodes:
+        doubtful = np.flatnonzero(~_certain(distances[:, -1], farthest, norms, dim))
+        indices[doubtful], distances[doubtful] = search_again(x, doubtful, k)
+    return indices, distances
+
+
+def squared_distances(
+    x: NDArray[np.float32], rows: NDArray[np.int64], others: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Squared distances [R, m] of ``rows`` [R] to ``others`` [R, m], by differences."""
+    difference = x[others].astype(np.float64)  # [R, m, D]
+    difference -= x[rows, None]
+    return np.asarray(np.einsum("rmd,rmd->rm", difference, difference))
+
+
+def search_again(
+    x: NDArray[np.float32], rows: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The k nearest of a few rows against all, in float64; ties go to the lower index."""
+    indices = np.empty((len(rows), k), dtype=np.int64)
+    distances = np.empty((len(rows), k))
+    if len(rows) == 0:
+        return indices, distances
+    centered = x.astype(np.float64) - x.mean(axis=0, dtype=np.float64)
+    squares = np.einsum("nd,nd->n", centered, centered)
+    step = max(1, _BLOCK_BYTES // (8 * len(x)))
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        expanded = squares - 2 * (centered[block] @ centered.T) + squares[block, None]
+        expanded[np.arange(len(block)), block] = np.inf
+        found = _smallest(expanded, k)
+        measured = squared_distances(x, block, found)
+        part = slice(start, start + len(block))
+        indices[part], distances[part] = _nearest(found, measured, k)
+    return indices, distances
+
+
+def _certain(
+    nearest: NDArray[np.float64],
+    farthest: NDArray[np.float64],
+    norms: NDArray[np.float64],
+    dim: int,
+) -> NDArray[np.bool_]:
+    # A row that the search left out, though nearer than the k-th found, has a norm of at most
+    # |x_i| + sqrt(d_k). The expansion of its distance is then wrong by at most `rounding`, and so
+    # is that of the farthest candidate: beyond twice that, no such row exists.
+    unit = (dim + 8) * 2.0**-24
+    rounding = unit * (2 * norms + np.sqrt(farthest)) ** 2
+    return np.asarray(farthest - nearest > 2 * rounding)
+
+
+def _nearest(
+    found: NDArray[np.int64], measured: NDArray[np.float64], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    order = np.lexsort((found, measured), axis=1)[:, :k]
+    return np.take_along_axis(found, order, 1), np.take_along_axis(measured, order, 1)
+
+
+def _smallest(values: NDArray[np.float64], k: int) -> NDArray[np.int64]:
+    """Columns [R, k] of the k smallest of each row, ascending columns; ties to the lower one."""
+    bound = np.partition(values, k - 1, axis=1)[:, k - 1 : k]
+    below = values < bound
+    tied = values == bound
+    room = k - below.sum(axis=1, keepdims=True)
+    chosen = below | (tied & (np.cumsum(tied, axis=1) <= room))
+    return np.asarray(np.nonzero(chosen)[1].reshape(len(values), k), dtype=np.int64)
