@@ -1,0 +1,1 @@
+"""Figures about finished clusterings. The only place that reads the truth y."""
