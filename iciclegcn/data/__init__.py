@@ -1,0 +1,1 @@
+"""Images in: sources, decoding, the cache, views; the truth apart in `labels`."""

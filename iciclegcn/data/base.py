@@ -1,0 +1,63 @@
+"""What every source of images offers."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from iciclegcn.data.decode import Pixels
+from iciclegcn.data.named import NamedDataset
+
+
+class ImageSource(ABC):
+    """A fixed, ordered listing of images, read one at a time and from any thread.
+
+    It never holds labels: those come from `iciclegcn.data.labels`, for evaluation.
+
+    Attributes:
+        name: What the user typed.
+        dataset: The named data set it is, if any.
+        native_size: Side in pixels that all its images share; None for image files.
+        native_channels: 1 or 3.
+    """
+
+    name: str
+    dataset: NamedDataset | None = None
+    native_size: int | None = None
+    native_channels: int = 3
+
+    @property
+    @abstractmethod
+    def paths(self) -> Sequence[str]:
+        """What names each image for the user, in index order."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A hash that changes when the listing or a listed file changes; decodes nothing."""
+
+    @abstractmethod
+    def read(self, index: int, size: int, channels: int) -> Pixels:
+        """Decode one image to [channels, size, size].
+
+        Raises:
+            UnreadableImageError: If that image cannot be used.
+        """
+
+    def location(self, index: int) -> str | None:
+        """The absolute path of an image, where it is a file of its own (or in an archive)."""
+        del index
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+def hash_rows(kind: str, rows: Sequence[tuple[object, ...]]) -> str:
+    """A hash of a listing; ``kind`` keeps different sorts of sources apart."""
+    digest = hashlib.sha256(kind.encode())
+    for row in rows:
+        digest.update("\0".join(map(str, row)).encode("utf-8", "surrogateescape") + b"\n")
+    return digest.hexdigest()
+
+
+def printable(path: str) -> str:
+    """A path that any text file can hold: bytes that are not UTF-8 become a replacement mark."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,0 +1,144 @@
+"""Decode a source in parallel and stream the pixels to a cache folder."""
+
+import hashlib
+import json
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from iciclegcn.data.base import ImageSource
+from iciclegcn.data.decode import Pixels, UnreadableImageError, pillow_warnings
+from iciclegcn.monitor import StageMonitor
+
+IMAGES_FILE = "images.npy"
+META_FILE = "meta.json"
+
+_HEADER_BYTES = 128
+_CHUNK_IMAGES = 64
+_CHUNK_BYTES = 2**24
+
+
+class CacheMeta(NamedTuple):
+    """What a cache folder says of its pixels.
+
+    Attributes:
+        shape: [N, C, S, S] of the pixels.
+        total: Images in the source's listing.
+        paths: The N kept images' paths.
+        skipped: (position in the listing, path, reason) of the others.
+        data_hash: SHA-256 over the pixels and the paths.
+    """
+
+    shape: tuple[int, int, int, int]
+    total: int
+    paths: list[str]
+    skipped: list[tuple[int, str, str]]
+    data_hash: str
+
+
+class _Chunk(NamedTuple):
+    pixels: Pixels  # [M, C, S, S], the readable ones
+    kept: list[int]
+    skipped: list[tuple[int, str]]
+
+
+def build(
+    source: ImageSource, size: int, channels: int, folder: Path, monitor: StageMonitor
+) -> CacheMeta:
+    """Write ``images.npy`` and ``meta.json`` into an existing folder.
+
+    Memory holds a few chunks of images, however many there are.
+
+    Args:
+        source: The images.
+        size: Side S in pixels.
+        channels: C, 1 or 3.
+        folder: Where to write.
+        monitor: Told of the progress.
+
+    Returns:
+        What was written; with no readable image its shape starts with 0.
+    """
+    paths: list[str] = []
+    skipped: list[tuple[int, str, str]] = []
+    digest = hashlib.sha256()
+    listing = source.paths
+    with (folder / IMAGES_FILE).open("wb") as file:
+        # The header is written last: until then the file is no array.
+        file.write(bytes(_HEADER_BYTES))
+        for chunk in _chunks(source, size, channels):
+            block = chunk.pixels.data
+            file.write(block)
+            digest.update(block)
+            paths += [listing[index] for index in chunk.kept]
+            skipped += [(index, listing[index], reason) for index, reason in chunk.skipped]
+            monitor.progress(len(paths) + len(skipped), len(listing), unit="image")
+        shape = (len(paths), channels, size, size)
+        _write_header(file, shape)
+    digest.update(json.dumps([shape, paths]).encode())
+    meta = CacheMeta(shape, len(listing), paths, skipped, digest.hexdigest())
+    (folder / META_FILE).write_text(json.dumps(meta._asdict()), encoding="utf-8")
+    return meta
+
+
+def read_meta(folder: Path) -> CacheMeta | None:
+    """What `build` wrote, or None where it is absent, damaged or does not fit the pixels' file."""
+    try:
+        meta = CacheMeta(**json.loads((folder / META_FILE).read_text(encoding="utf-8")))
+        expected = _HEADER_BYTES + int(np.prod(meta.shape, dtype=np.int64))
+        if (folder / IMAGES_FILE).stat().st_size != expected:
+            return None
+    except (OSError, ValueError, TypeError):
+        return None
+    skipped = [(index, path, reason) for index, path, reason in meta.skipped]
+    count, channels, height, width = meta.shape
+    return meta._replace(shape=(count, channels, height, width), skipped=skipped)
+
+
+def _chunks(source: ImageSource, size: int, channels: int) -> Iterator[_Chunk]:
+    """Decoded chunks in the listing's order, a bounded number of them ahead."""
+    # Threads: Pillow decodes without the interpreter's lock, and processes would cost a start
+    # (spawning) or risk a copy of somebody's running threads (forking).
+    workers = os.cpu_count() or 1
+    step = max(1, min(_CHUNK_IMAGES, _CHUNK_BYTES // (channels * size * size)))
+    pending: deque[Future[_Chunk]] = deque()
+    total = len(source)
+    with pillow_warnings(), ThreadPoolExecutor(workers) as pool:
+        try:
+            for start in range(0, total, step):
+                stop = min(start + step, total)
+                pending.append(pool.submit(_read_chunk, source, start, stop, size, channels))
+                if len(pending) > 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _read_chunk(source: ImageSource, start: int, stop: int, size: int, channels: int) -> _Chunk:
+    pixels = np.empty((stop - start, channels, size, size), np.uint8)
+    kept: list[int] = []
+    skipped: list[tuple[int, str]] = []
+    for index in range(start, stop):
+        try:
+            pixels[len(kept)] = source.read(index, size, channels)
+        except UnreadableImageError as error:
+            skipped.append((index, str(error)))
+        else:
+            kept.append(index)
+    return _Chunk(pixels[: len(kept)], kept, skipped)
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    # Version 1.0 of the .npy format, padded to a fixed length: N is known only at the end.
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
+    start = np.lib.format.magic(1, 0) + (_HEADER_BYTES - 10).to_bytes(2, "little")
+    file.seek(0)
+    file.write(start + text.ljust(_HEADER_BYTES - 11).encode("ascii") + b"\n")
