@@ -49,7 +49,7 @@ class PretrainModel(nn.Module):
 class PretrainLosses(NamedTuple):
     """The weighted sum of Eq. 7 and its unweighted terms, scalars."""
 
-    total: Tensor
+    loss: Tensor
     instance: Tensor
     cluster: Tensor
     reconstruction: Tensor
@@ -80,12 +80,12 @@ def pretrain_losses(model: PretrainModel, views: Tensor, config: PretrainConfig)
     instance = instance_loss(z_a, z_b, config.instance_temperature, mask_self=config.mask_self)
     cluster = cluster_loss(c_a, c_b, config.cluster_temperature)
     reconstruction = reconstruction_loss(x, x_hat, config.reconstruction)
-    total = (
+    loss = (
         config.instance_weight * instance
         + config.cluster_weight * cluster
         + config.reconstruction_weight * reconstruction
     )  # Eq. 7; the paper's weights are 1
-    return PretrainLosses(total, instance, cluster, reconstruction)
+    return PretrainLosses(loss, instance, cluster, reconstruction)
 
 
 def pretrain(
@@ -135,7 +135,7 @@ def pretrain(
             )
             with runtime.autocast():
                 losses = pretrain_losses(model, views, options)
-            _step(losses.total, optimizer, scaler)
+            _step(losses.loss, optimizer, scaler)
             values = {name: float(term) for name, term in losses._asdict().items()}
             _require_finite(step, values)
             monitor.log(step, **values)
@@ -237,6 +237,6 @@ def _set_learning_rate(
 
 
 def _require_finite(step: int, values: dict[str, float]) -> None:
-    if not math.isfinite(values["total"]):
+    if not math.isfinite(values["loss"]):
         terms = ", ".join(f"{name} {value:g}" for name, value in values.items())
         raise FloatingPointError(f"the pretraining loss is not finite at step {step}: {terms}")

@@ -51,7 +51,7 @@ class ConvNet(nn.Module):
         strides = (1, 2, 2, 1) if stem == "small" else (1, 2, 2, 2)
         widths = (in_channels, width // 4, width // 2, width, width)
         layers: list[nn.Module] = []
-        for source, target, stride in zip(widths, widths[1:], strides, strict=True):
+        for source, target, stride in zip(widths[:-1], widths[1:], strides, strict=True):
             layers += [
                 nn.Conv2d(source, target, 3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(target),
