@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -80,6 +80,11 @@ class MGCN(nn.Module):
 
         self.weights = nn.ModuleList(stream() for _ in range(1 if shared_weights else num_streams))
 
+    def stream_layers(self, stream: int) -> list[FusionGCNConv]:
+        """The layers of one stream; the same ones for every stream if weights are shared."""
+        layers = self.weights[stream % len(self.weights)]
+        return cast(list[FusionGCNConv], list(layers.children()))
+
     def init_from_encoder(self, last_scale: float = 1.0) -> None:
         """Start every stream from the encoder's weights instead of random ones.
 
@@ -90,8 +95,8 @@ class MGCN(nn.Module):
             last_scale: The last layer, which the encoder lacks, becomes this times the identity.
         """
         with torch.no_grad():
-            for layers in self.weights:
-                *convs, last = layers.children()
+            for u in range(len(self.weights)):
+                *convs, last = self.stream_layers(u)
                 for conv, linear in zip(convs, self.autoencoder.encoder, strict=True):
                     conv.lin.weight.copy_(linear.weight)
                 nn.init.eye_(last.lin.weight).mul_(last_scale)
@@ -138,8 +143,7 @@ class MGCN(nn.Module):
         self, hidden: Sequence[Tensor], graphs: Sequence[Propagation], propagated: Sequence[Tensor]
     ) -> list[Tensor]:
         """Logits [N, K] of every stream."""
-        per_set = [list(layers.children()) for layers in self.weights]
-        streams = [per_set[u % len(per_set)] for u in range(self.num_streams)]
+        streams = [self.stream_layers(u) for u in range(self.num_streams)]
         g = [layers[0].lin(a_x) for layers, a_x in zip(streams, propagated, strict=True)]  # Eq. 18
         for layer, h in enumerate(hidden, start=1):
             g = [F.relu(state, inplace=True) for state in g]

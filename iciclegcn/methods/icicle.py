@@ -1,0 +1,300 @@
+"""Stage 2 of IcicleGCN: joint self-adaptive learning of the multi-scale GCN."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from graphs import ScaleGraph
+from iciclegcn.config import Config, MGCNConfig
+from iciclegcn.losses.neighbor_consistency import neighbor_consistency_loss
+from iciclegcn.losses.self_training import (
+    kl_divergence,
+    reconstruction_loss,
+    target_distribution,
+)
+from iciclegcn.methods.initial_centers import initial_centers
+from iciclegcn.methods.neighbor_draw import NeighborDraw
+from iciclegcn.monitor import StageMonitor
+from iciclegcn.nn.autoencoder import AutoEncoder
+from iciclegcn.nn.mgcn import MGCN, MGCNOutput, propagate_features
+from iciclegcn.nn.propagate import Propagation, prepare_propagation
+from iciclegcn.runtime import Runtime
+
+SAVE_INTERVAL = 10.0  # seconds between two saved states: at most that much is ever repeated
+
+
+class MGCNResult(NamedTuple):
+    """What stage 2 gives; tensors on the CPU in float32, row = image index.
+
+    Attributes:
+        streams: Soft assignments [N, K] of every graph stream.
+        q: Student-t soft assignments of the code [N, K].
+        code: Softmax code of the auto-encoder [N, K].
+        model: The trained network.
+    """
+
+    streams: list[Tensor]
+    q: Tensor
+    code: Tensor
+    model: MGCN
+
+
+class MGCNLosses(NamedTuple):
+    """The sum of Eq. 26 and its unweighted terms, scalars; a term of weight 0 stays 0.
+
+    Attributes:
+        loss: The weighted sum.
+        reconstruction: Eq. 11.
+        kl_code: Eq. 23.
+        kl_streams: Eq. 24-25, one a stream.
+        neighbor: The neighbour term.
+    """
+
+    loss: Tensor
+    reconstruction: Tensor
+    kl_code: Tensor
+    kl_streams: list[Tensor]
+    neighbor: Tensor
+
+
+def train_mgcn(
+    x: Tensor,
+    graphs: Sequence[ScaleGraph],
+    autoencoder: AutoEncoder,
+    config: Config,
+    runtime: Runtime,
+    monitor: StageMonitor,
+) -> MGCNResult:
+    """Train graph streams and auto-encoder together on frozen features.
+
+    Args:
+        x: Features [N, D].
+        graphs: One normalised graph a scale.
+        autoencoder: The auto-encoder of stage 1; it is copied, not changed.
+        config: The run's configuration.
+        runtime: Seed, device and precision.
+        monitor: Keeps the state every few seconds and restores it.
+
+    Returns:
+        The final soft assignments and the trained network, in evaluation mode.
+
+    Raises:
+        FloatingPointError: If a loss is no longer finite; names the iteration and every term.
+
+    Source:
+        IcicleGCN (Xu et al., 2024), Algorithm 1, steps 7-10.
+    """
+    options = config.mgcn
+    x = x.detach().to(runtime.device, torch.float32)
+    propagations = _propagations(graphs, len(x), runtime.device)
+    propagated = propagate_features(x, propagations)
+    largest = max(graphs, key=lambda graph: graph.edge_index.size(1))
+    draw = NeighborDraw(largest.edge_index.to(runtime.device), len(x))
+    model = _build_model(autoencoder, len(graphs), options, runtime)
+    optimizer = torch.optim.Adam(model.parameters(), options.learning_rate, fused=True)
+    scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
+    first_iteration = _restore(model, optimizer, scaler, monitor)
+    if first_iteration == 0:
+        _set_centers(model, x, options, runtime, monitor)
+    saved_at = time.monotonic()
+    model.train()
+    for iteration in range(first_iteration, options.iterations):
+        with runtime.autocast():
+            output = model(x, propagations, propagated)
+        partner = draw(runtime.generator("mgcn", iteration))
+        losses = mgcn_losses(output, x, partner, options)
+        optimizer.zero_grad(set_to_none=True)
+        scaler.scale(losses.loss).backward()  # type: ignore[no-untyped-call]
+        scaler.step(optimizer)
+        scaler.update()
+        values = _values(losses)
+        _require_finite(iteration, values)
+        monitor.log(iteration, **values)
+        monitor.progress(iteration + 1, options.iterations, unit="iteration", **values)
+        if time.monotonic() - saved_at > SAVE_INTERVAL:
+            _save(model, optimizer, scaler, iteration + 1, monitor)
+            saved_at = time.monotonic()
+    model.eval()
+    with torch.no_grad(), runtime.autocast():
+        output = model(x, propagations, propagated)
+    result = MGCNResult(
+        [g.float().cpu() for g in output.streams], output.q.cpu(), output.code.cpu(), model
+    )
+    _warn_of_empty_clusters(result, options.output, monitor)
+    return result
+
+
+def mgcn_losses(output: MGCNOutput, x: Tensor, partner: Tensor, options: MGCNConfig) -> MGCNLosses:
+    """The loss of one iteration.
+
+    Args:
+        output: One forward pass; its own q gives the targets p, so no second pass is needed.
+        x: Features [N, D].
+        partner: A neighbour of every node [N], for the neighbour term.
+        options: Weights and variants.
+
+    Returns:
+        Eq. 26 and its terms; those of weight 0 are not computed.
+
+    Source:
+        IcicleGCN (Xu et al., 2024), Eq. 21-26. The weight of the reconstruction and the neighbour
+        term are this library's.
+    """
+    zero = x.new_zeros(())
+    alpha = options.code_weight
+    betas = [stream_weight(options, u) for u in range(len(output.streams))]
+    p = target_distribution(output.q)
+    recon = kl_code = neighbor = zero
+    if options.reconstruction_weight:
+        recon = reconstruction_loss(x, output.x_hat, options.reconstruction)
+    if alpha:
+        kl_code = kl_divergence(p, output.q)
+    kl_streams = [
+        kl_divergence(p, g) if beta else zero for g, beta in zip(output.streams, betas, strict=True)
+    ]
+    if options.neighbor_weight:
+        neighbor = neighbor_consistency_loss(output.streams, output.code, partner)
+    loss = (
+        options.reconstruction_weight * recon
+        + alpha * kl_code
+        + sum(beta * kl for beta, kl in zip(betas, kl_streams, strict=True))
+        + options.neighbor_weight * neighbor
+    )  # Eq. 26; the paper's weights of recon and neighbor are 1 and 0
+    return MGCNLosses(loss, recon, kl_code, kl_streams, neighbor)
+
+
+def stream_weight(options: MGCNConfig, stream: int) -> float:
+    """Factor of one stream's KL term in Eq. 26: beta, eta, ...; the last one repeats."""
+    return options.stream_weights[min(stream, len(options.stream_weights) - 1)]
+
+
+def output_probabilities(result: MGCNResult, output: str) -> Tensor:
+    """The soft assignments that name the clusters.
+
+    Args:
+        result: What `train_mgcn` returned.
+        output: ``streams`` (mean of the streams), ``stream_0``, ``stream_1``, ... or ``q``.
+
+    Returns:
+        Soft assignments [N, K]; rows sum to 1.
+
+    Raises:
+        ValueError: If ``output`` names nothing of the result.
+    """
+    if output == "streams":
+        return torch.stack(result.streams).mean(dim=0)
+    if output == "q":
+        return result.q
+    named = {f"stream_{u}": stream for u, stream in enumerate(result.streams)}
+    if output not in named:
+        raise ValueError(f"'output' must be streams, {', '.join(named)} or q (got {output!r})")
+    return named[output]
+
+
+def _propagations(
+    graphs: Sequence[ScaleGraph], num_nodes: int, device: torch.device
+) -> list[Propagation]:
+    # Row i of a ScaleGraph receives from column j; PyTorch Geometric names the sender first.
+    return [
+        prepare_propagation(graph.edge_index.flip(0), graph.edge_weight, num_nodes).to(device)
+        for graph in graphs
+    ]
+
+
+def _build_model(
+    autoencoder: AutoEncoder, num_streams: int, options: MGCNConfig, runtime: Runtime
+) -> MGCN:
+    runtime.seed_everything("mgcn")  # the streams' random weights
+    model = MGCN(
+        autoencoder,
+        num_streams,
+        sigma=options.sigma,
+        gamma=options.gamma,
+        autoencoder_weight=options.autoencoder_weight,
+        shared_weights=options.shared_weights,
+        degrees_of_freedom=options.degrees_of_freedom,
+    ).to(runtime.device)
+    if options.gcn_init == "encoder":
+        model.init_from_encoder()
+    return model
+
+
+def _set_centers(
+    model: MGCN, x: Tensor, options: MGCNConfig, runtime: Runtime, monitor: StageMonitor
+) -> None:
+    with torch.no_grad():
+        code = model.autoencoder.encode(x)[-1]
+        centers = initial_centers(
+            x.cpu().numpy(),
+            code.cpu().numpy(),
+            source=options.centers,
+            restarts=options.kmeans_restarts,
+            seed=runtime.numpy_seed("mgcn", "centers"),
+            monitor=monitor,
+        )
+        model.assignment.centers.copy_(torch.from_numpy(centers))
+
+
+def _restore(
+    model: MGCN,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    monitor: StageMonitor,
+) -> int:
+    state = monitor.load()
+    if state is None:
+        return 0
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    scaler.load_state_dict(state["scaler"])
+    return int(state["iteration"])
+
+
+def _save(
+    model: MGCN,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    iteration: int,
+    monitor: StageMonitor,
+) -> None:
+    monitor.save(
+        {
+            "iteration": iteration,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "scaler": scaler.state_dict(),
+        }
+    )
+
+
+def _values(losses: MGCNLosses) -> dict[str, float]:
+    values = {
+        "loss": float(losses.loss),
+        "reconstruction": float(losses.reconstruction),
+        "kl_code": float(losses.kl_code),
+        "neighbor": float(losses.neighbor),
+    }
+    return values | {f"kl_stream_{u}": float(kl) for u, kl in enumerate(losses.kl_streams)}
+
+
+def _require_finite(iteration: int, values: dict[str, float]) -> None:
+    if not math.isfinite(values["loss"]):
+        terms = ", ".join(f"{name} {value:g}" for name, value in values.items())
+        raise FloatingPointError(f"the M-GCN loss is not finite at iteration {iteration}: {terms}")
+
+
+def _warn_of_empty_clusters(result: MGCNResult, output: str, monitor: StageMonitor) -> None:
+    probabilities = output_probabilities(result, output)
+    num_clusters = probabilities.size(1)
+    sizes = torch.bincount(probabilities.argmax(dim=1), minlength=num_clusters)
+    used = int((sizes > 0).sum())
+    if used < num_clusters:
+        monitor.warn(
+            f"{num_clusters - used} of {num_clusters} clusters have no images: try fewer "
+            "'mgcn.iterations', a lower 'mgcn.learning_rate', 'mgcn.gcn_init: encoder' or a "
+            "'mgcn.neighbor_weight' above 0"
+        )
