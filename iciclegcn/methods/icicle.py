@@ -90,7 +90,7 @@ def train_mgcn(
     """
     options = config.mgcn
     x = x.detach().to(runtime.device, torch.float32)
-    propagations = _propagations(graphs, len(x), runtime.device)
+    propagations = prepare_graphs(graphs, len(x), runtime.device)
     propagated = propagate_features(x, propagations)
     largest = max(graphs, key=lambda graph: graph.edge_index.size(1))
     draw = NeighborDraw(largest.edge_index.to(runtime.device), len(x))
@@ -195,9 +195,10 @@ def output_probabilities(result: MGCNResult, output: str) -> Tensor:
     return named[output]
 
 
-def _propagations(
+def prepare_graphs(
     graphs: Sequence[ScaleGraph], num_nodes: int, device: torch.device
 ) -> list[Propagation]:
+    """The graphs ready for the streams, on the device of the run."""
     # Row i of a ScaleGraph receives from column j; PyTorch Geometric names the sender first.
     return [
         prepare_propagation(graph.edge_index.flip(0), graph.edge_weight, num_nodes).to(device)
