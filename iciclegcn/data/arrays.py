@@ -1,7 +1,6 @@
 """Arrays of images: ``.npy`` and ``.npz`` files, and what packages carry in memory."""
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,8 +56,8 @@ class ArraySource(ImageSource):
     def fingerprint(self) -> str:
         shape = (self._images.shape, self._images.dtype)
         if self._file is not None:
-            info = os.stat(self._file)
-            place = os.path.abspath(self._file)
+            place = self._file.resolve()
+            info = place.stat()
             return hash_rows("array", [(place, info.st_size, info.st_mtime_ns, *shape)])
         content = hashlib.sha256(np.ascontiguousarray(self._images).tobytes()).hexdigest()
         return hash_rows("array", [(content, *shape)])
@@ -130,6 +129,4 @@ def _check_range(name: str, images: Array) -> None:
     try:
         to_uint8(finite if finite.size else np.zeros(1, np.uint8))
     except UnreadableImageError as error:
-        raise UserError(
-            f"'{name}' holds {error}; divide by its largest value, or use uint8"
-        ) from error
+        raise UserError(f"'{name}' holds {error}; scale them so, or use uint8") from error

@@ -18,12 +18,14 @@ class ImageSource(ABC):
         dataset: The named data set it is, if any.
         native_size: Side in pixels that all its images share; None for image files.
         native_channels: 1 or 3.
+        has_folders: Whether ``paths`` are those of files, whose folders may mean something.
     """
 
     name: str
     dataset: NamedDataset | None = None
     native_size: int | None = None
     native_channels: int = 3
+    has_folders: bool = False
 
     @property
     @abstractmethod
@@ -42,9 +44,12 @@ class ImageSource(ABC):
             UnreadableImageError: If that image cannot be used.
         """
 
-    def location(self, index: int) -> str | None:
-        """The absolute path of an image, where it is a file of its own (or in an archive)."""
-        del index
+    def locations(self) -> Sequence[str]:
+        """Absolute paths in index order, where images are files (or members of one); else empty."""
+        return ()
+
+    def release(self) -> None:  # noqa: B027 (most sources hold nothing)
+        """Let go of pixels held in memory; they are loaded again when asked for."""
 
     def __len__(self) -> int:
         return len(self.paths)

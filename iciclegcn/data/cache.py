@@ -72,6 +72,7 @@ def load_or_build_cache(
     if meta is None:
         try:
             meta = _build_atomically(source, size, channels, folder, monitor)
+            source.release()
         except OSError as error:
             raise UserError(
                 f"the image cache cannot be written to '{root}' ({error.strerror or error}); set "

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -77,7 +77,7 @@ def decode_image(data: bytes, size: int, channels: int) -> Pixels:
             return fit(_plain_mode(upright), size, channels)
     except UnreadableImageError:
         raise
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise UnreadableImageError("not an image in a known format") from error
     # Pillow's decoders let nearly any exception through on damaged files (OSError, SyntaxError,
     # ValueError, struct.error, zlib.error, ...); none of them may end a run.

@@ -26,6 +26,8 @@ class FileSource(ImageSource):
         dataset: The named data set they are.
     """
 
+    has_folders = True
+
     def __init__(
         self,
         name: str,
@@ -36,7 +38,7 @@ class FileSource(ImageSource):
         self.name = name
         self.dataset = dataset
         self.native_size = dataset.image_size if dataset is not None and dataset.native else None
-        self._root = Path(os.path.abspath(root))
+        self._root = root.resolve()
         self._files = list(paths)
         self._paths = [printable(path) for path in paths]
 
@@ -48,7 +50,7 @@ class FileSource(ImageSource):
         rows: list[tuple[object, ...]] = [("root", self._root)]
         for path in self._files:
             try:
-                info = os.stat(self._root / path)
+                info = (self._root / path).stat()
                 rows.append((path, info.st_size, info.st_mtime_ns))
             except OSError:
                 rows.append((path, "missing"))
@@ -57,8 +59,8 @@ class FileSource(ImageSource):
     def read(self, index: int, size: int, channels: int) -> Pixels:
         return decode_image(_read_file(self._root / self._files[index]), size, channels)
 
-    def location(self, index: int) -> str:
-        return os.path.normpath(self._root / self._files[index])
+    def locations(self) -> Sequence[str]:
+        return [os.path.normpath(self._root / path) for path in self._files]
 
 
 class ZipSource(ImageSource):
@@ -67,9 +69,11 @@ class ZipSource(ImageSource):
     Paths are the members' names. Members whose name leaves the archive are unreadable.
     """
 
+    has_folders = True
+
     def __init__(self, name: str, file: Path) -> None:
         self.name = name
-        self._file = Path(os.path.abspath(file))
+        self._file = file.resolve()
         try:
             # Stays open: it serves reads from any thread, each under its own lock.
             self._archive = zipfile.ZipFile(self._file)
@@ -108,8 +112,8 @@ class ZipSource(ImageSource):
             raise UnreadableImageError(str(error) or type(error).__name__) from error
         return decode_image(data, size, channels)
 
-    def location(self, index: int) -> str:
-        return os.path.normpath(self._file / self._members[index].filename)
+    def locations(self) -> Sequence[str]:
+        return [os.path.normpath(self._file / path) for path in self._paths]
 
 
 def open_folder(
@@ -169,7 +173,7 @@ def open_list(name: str, file: Path) -> FileSource:
         paths = [line for line in lines if line and not line.startswith("#")]
     if not paths:
         raise UserError(f"the list '{file}' names no images; give one path a line")
-    root = Path(os.path.abspath(file)).parent
+    root = file.resolve().parent
     if not any((root / path).exists() for path in paths):
         raise UserError(
             f"none of the {len(paths)} files in the list '{file}' exists, the first would be "
@@ -191,7 +195,7 @@ def _hidden(part: str) -> bool:
 
 
 def _walk(folder: Path, root: Path, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
-    info = os.stat(folder)
+    info = folder.stat()
     identity = (info.st_dev, info.st_ino)
     if identity in above:  # a link back to a folder we are in
         return
@@ -207,7 +211,7 @@ def _walk(folder: Path, root: Path, above: tuple[tuple[int, int], ...]) -> Itera
 
 
 def _is_broken_link(entry: os.DirEntry[str]) -> bool:
-    return entry.is_symlink() and not os.path.exists(entry.path)
+    return entry.is_symlink() and not Path(entry.path).exists()
 
 
 def _csv_paths(text: str, delimiter: str) -> list[str]:
@@ -222,13 +226,13 @@ def _csv_paths(text: str, delimiter: str) -> list[str]:
 
 
 def _leaves_archive(name: str) -> bool:
-    pure = PurePosixPath(name.replace("\\", "/"))
-    return pure.is_absolute() or ".." in pure.parts
+    parts = name.replace("\\", "/").split("/")
+    return parts[0] == "" or ".." in parts
 
 
 def _read_file(file: Path) -> bytes:
     try:
-        info = os.stat(file)
+        info = file.stat()
         if not stat.S_ISREG(info.st_mode):
             raise UnreadableImageError("not a file")
         if info.st_size > MAX_FILE_BYTES:

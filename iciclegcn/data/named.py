@@ -5,7 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-IMAGENET10 = [
+# The 10 and 15 classes of the literature (DAC, 2017), as folders of ImageNet-1k's training split.
+IMAGENET10 = (
     "n02056570",
     "n02085936",
     "n02128757",
@@ -16,8 +17,8 @@ IMAGENET10 = [
     "n04285008",
     "n04467665",
     "n07747607",
-]
-IMAGENET_DOGS = [
+)
+IMAGENET_DOGS = (
     "n02085936",
     "n02086646",
     "n02088238",
@@ -33,7 +34,7 @@ IMAGENET_DOGS = [
     "n02107142",
     "n02110958",
     "n02112137",
-]
+)
 
 
 @dataclass(frozen=True)
