@@ -1,0 +1,219 @@
+"""What a person sees while a run goes on: live on a terminal, next to nothing elsewhere."""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import IO, TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+_SAMPLE_INTERVAL = 0.2  # seconds
+_WINDOW = 15.0  # seconds that a rate is measured over
+
+
+class Reporter(Protocol):
+    """Told of everything that happens in a run; shows what suits the place it writes to."""
+
+    def begin(self, stage: str) -> None:
+        """A stage starts, or goes on."""
+
+    def progress(self, done: int, total: int, unit: str, values: Mapping[str, float]) -> None:
+        """The stage has done that much."""
+
+    def end(self, stage: str, seconds: float | None) -> None:
+        """The stage is finished; None: it was finished before."""
+
+    def warn(self, message: str) -> None:
+        """Something the user should know, which does not stop the run."""
+
+    def close(self) -> None:
+        """Nothing follows: leave the terminal as it was."""
+
+
+class SilentReporter:
+    """Shows nothing: for runs from Python."""
+
+    def begin(self, stage: str) -> None:
+        del stage
+
+    def progress(self, done: int, total: int, unit: str, values: Mapping[str, float]) -> None:
+        del done, total, unit, values
+
+    def end(self, stage: str, seconds: float | None) -> None:
+        del stage, seconds
+
+    def warn(self, message: str) -> None:
+        del message
+
+    def close(self) -> None:
+        pass
+
+
+class PlainReporter:
+    """One line a finished stage, for log files and pipes.
+
+    Args:
+        stream: Where to write.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._values: Mapping[str, float] = {}
+
+    def begin(self, stage: str) -> None:
+        del stage
+        self._values = {}
+
+    def progress(self, done: int, total: int, unit: str, values: Mapping[str, float]) -> None:
+        del done, total, unit
+        self._values = values
+
+    def end(self, stage: str, seconds: float | None) -> None:
+        if seconds is not None:
+            loss = f", loss {self._values['loss']:.4g}" if "loss" in self._values else ""
+            print(f"{stage}: {duration(seconds)}{loss}", file=self._stream, flush=True)
+
+    def warn(self, message: str) -> None:
+        print(f"warning: {message}", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class LiveReporter:
+    """A bar with speed, time left and loss terms; a finished stage leaves one line.
+
+    Args:
+        console: A terminal.
+    """
+
+    def __init__(self, console: "Console") -> None:
+        from rich.live import Live
+
+        self._console = console
+        self._live = Live(
+            console=console, get_renderable=self._render, refresh_per_second=8, transient=True
+        )
+        self._stage: str | None = None
+        self._pace = Pace()
+        self._unit = "step"
+        self._values: Mapping[str, float] = {}
+
+    def begin(self, stage: str) -> None:
+        self._pace, self._values, self._stage = Pace(), {}, stage
+        self._live.start()
+
+    def progress(self, done: int, total: int, unit: str, values: Mapping[str, float]) -> None:
+        self._pace.update(done, total, time.monotonic())
+        self._unit, self._values = unit, values
+
+    def end(self, stage: str, seconds: float | None) -> None:
+        self.close()
+        note = "done before" if seconds is None else duration(seconds)
+        loss = f"   loss {self._values['loss']:.4g}" if "loss" in self._values else ""
+        self._console.print(f"[bold]{stage:<9}[/bold] {note}{loss}", highlight=False)
+        self._values = {}
+
+    def warn(self, message: str) -> None:
+        from rich.text import Text
+
+        self._console.print(Text("warning: ", style="yellow").append(message, style="default"))
+
+    def close(self) -> None:
+        self._live.stop()
+        self._stage = None
+
+    def _render(self) -> "RenderableType":
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        pace = self._pace
+        if self._stage is None:
+            return Text()
+        row = Table.grid(padding=(0, 2), expand=True)
+        row.add_column(width=9, no_wrap=True)
+        row.add_column(ratio=1)
+        cells: list[RenderableType] = [
+            Text(self._stage, style="bold"),
+            ProgressBar(total=pace.total, completed=pace.done, pulse=pace.total is None),
+        ]
+        for text in self._figures():
+            row.add_column(justify="right", no_wrap=True)
+            cells.append(Text(text))
+        row.add_row(*cells)
+        terms = "  ".join(f"{name} {value:.3g}" for name, value in self._values.items())
+        line = Text(" " * 11 + terms, style="dim", no_wrap=True, overflow="ellipsis")
+        return Group(row, line) if terms else row
+
+    def _figures(self) -> list[str]:
+        """Share, speed and time left; the speed gives way on a narrow terminal."""
+        pace = self._pace
+        if pace.total is None:
+            return []
+        figures = [f"{100 * pace.done // pace.total}%"]
+        rate = pace.rate()
+        if rate is not None:
+            if self._console.width >= 60:
+                figures.append(f"{speed(rate)} {self._unit}s/s")
+            figures.append(f"{duration((pace.total - pace.done) / rate, whole=True)} left")
+        return figures
+
+
+class Pace:
+    """How fast a stage goes, over the last seconds.
+
+    What an earlier process did does not count: the first figure reported is the start.
+
+    Attributes:
+        done: What is done.
+        total: What there is to do; None: not known yet.
+    """
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.total: int | None = None
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def update(self, done: int, total: int, now: float) -> None:
+        """Take a new figure at a time in seconds."""
+        self.done, self.total = done, total
+        samples = self._samples
+        if samples and now - samples[-1][0] < _SAMPLE_INTERVAL:
+            return
+        samples.append((now, done))
+        while now - samples[0][0] > _WINDOW:
+            samples.popleft()
+
+    def rate(self) -> float | None:
+        """Units a second, or None while too little is known."""
+        if len(self._samples) < 2:
+            return None
+        (start, first), (end, last) = self._samples[0], self._samples[-1]
+        return (last - first) / (end - start) if last > first else None
+
+
+def make_reporter(stream: IO[str]) -> Reporter:
+    """The reporter for a stream: live on a terminal, plain lines elsewhere."""
+    if not stream.isatty():
+        return PlainReporter(stream)
+    from rich.console import Console
+
+    console = Console(file=stream)
+    return PlainReporter(stream) if console.is_dumb_terminal else LiveReporter(console)
+
+
+def duration(seconds: float, *, whole: bool = False) -> str:
+    """Seconds for people: ``4.2 s``, ``1:05 min``, ``2:03:04 h``."""
+    if seconds < 60:
+        return f"{seconds:.0f} s" if whole else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+
+
+def speed(rate: float) -> str:
+    """A rate with three digits or all before the point: ``8,512``, ``31.4``, ``0.05``."""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"

@@ -1,0 +1,182 @@
+"""The results in a run folder: what each stage writes and the next one reads."""
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from iciclegcn.errors import UserError
+from iciclegcn.run_files import read_csv, read_json, write_atomically, write_csv, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# What must be there for a stage to count as finished.
+ARTEFACTS: dict[str, tuple[str, ...]] = {
+    "data": ("images.csv",),
+    "pretrain": ("checkpoints/pretrain.safetensors",),
+    "embed": ("features.npy", "pretrained_code.npy"),
+    "graph": ("neighbors.npz",),
+    "cluster": ("checkpoints/mgcn.safetensors", "assignments_soft.npz", "assignments.csv"),
+    "evaluate": ("metrics.json",),
+}
+
+_IMAGES = ("index", "position", "path")
+_ASSIGNMENTS = ("path", "cluster", "confidence")
+_REMEDY = "delete it, and 'iciclegcn run' with the same options makes it again"
+
+
+class Listing(NamedTuple):
+    """The images of a run, row by row.
+
+    Attributes:
+        paths: What names each image.
+        kept: Position of each in the source's listing, int64 [N].
+    """
+
+    paths: list[str]
+    kept: npt.NDArray[np.int64]
+
+
+class Assignments(NamedTuple):
+    """The clusters of a run.
+
+    Attributes:
+        paths: What names each image.
+        clusters: int64 [N].
+        confidences: Probability of that cluster, float64 [N].
+    """
+
+    paths: list[str]
+    clusters: npt.NDArray[np.int64]
+    confidences: npt.NDArray[np.float64]
+
+
+class RunArtefacts:
+    """Reads and writes the results of one run folder.
+
+    Reading needs no lock: every file appears whole.
+
+    Args:
+        path: The run folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def exist(self, stage: str) -> bool:
+        """Whether all results of a stage are there."""
+        return all((self.path / name).is_file() for name in ARTEFACTS[stage])
+
+    def write_listing(
+        self,
+        paths: Sequence[str],
+        kept: npt.NDArray[np.int64],
+        skipped: Sequence[tuple[str, str]],
+    ) -> None:
+        """Write ``images.csv``, and ``skipped.csv`` where images are unreadable."""
+        if skipped:
+            write_csv(self.path / "skipped.csv", ("path", "reason"), skipped)
+        else:
+            (self.path / "skipped.csv").unlink(missing_ok=True)
+        rows = ((index, kept[index], path) for index, path in enumerate(paths))
+        write_csv(self.path / "images.csv", _IMAGES, rows)
+
+    def read_listing(self) -> Listing:
+        """Read ``images.csv``."""
+        file = self.path / "images.csv"
+        rows = read_csv(file, _IMAGES)
+        try:
+            return Listing([row[2] for row in rows], np.array([int(row[1]) for row in rows]))
+        except ValueError as error:
+            raise UserError(f"'{file}' is damaged; {_REMEDY}") from error
+
+    def write_model(
+        self, name: str, state: Mapping[str, "Tensor"], metadata: Mapping[str, object]
+    ) -> None:
+        """Write ``checkpoints/<name>.safetensors``: tensors and JSON, nothing executable."""
+        from safetensors.torch import save  # imports torch
+
+        # The file has no memory formats: channels_last weights are laid out anew.
+        tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+        content = save(tensors, {"iciclegcn": json.dumps(metadata)})
+        write_atomically(self._model(name), lambda stream: stream.write(content))
+
+    def read_model(self, name: str) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
+        """Tensors on the CPU and metadata of a finished model.
+
+        Raises:
+            UserError: If the file is absent or damaged.
+        """
+        from safetensors import SafetensorError, safe_open  # imports torch
+
+        file = self._model(name)
+        try:
+            with safe_open(file, framework="pt") as content:
+                metadata = json.loads(content.metadata()["iciclegcn"])
+                return {key: content.get_tensor(key) for key in content.keys()}, metadata  # noqa: SIM118
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise UserError(f"'{file}' is absent or damaged; {_REMEDY}") from error
+
+    def write_array(self, name: str, array: npt.NDArray[Any]) -> None:
+        """Write ``<name>.npy``."""
+        write_atomically(self.path / f"{name}.npy", lambda stream: np.save(stream, array))
+
+    def read_array(self, name: str) -> npt.NDArray[Any]:
+        """Read ``<name>.npy``."""
+        file = self.path / f"{name}.npy"
+        try:
+            array: npt.NDArray[Any] = np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"'{file}' is absent or damaged; {_REMEDY}") from error
+        return array
+
+    def write_arrays(self, name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Write ``<name>.npz``."""
+        contents: dict[str, Any] = dict(arrays)
+        write_atomically(self.path / f"{name}.npz", lambda stream: np.savez(stream, **contents))
+
+    def read_arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
+        """Read ``<name>.npz``."""
+        file = self.path / f"{name}.npz"
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                return {key: archive[key] for key in archive.files}
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            raise UserError(f"'{file}' is absent or damaged; {_REMEDY}") from error
+
+    def write_assignments(self, paths: Sequence[str], probabilities: npt.NDArray[Any]) -> None:
+        """Write ``assignments.csv``: each image's most probable cluster, rows in index order."""
+        clusters = probabilities.argmax(axis=1)
+        confidences = probabilities.max(axis=1)
+        rows = (
+            (path, cluster, f"{confidence:.6f}")
+            for path, cluster, confidence in zip(paths, clusters, confidences, strict=True)
+        )
+        write_csv(self.path / "assignments.csv", _ASSIGNMENTS, rows)
+
+    def read_assignments(self) -> Assignments:
+        """Read ``assignments.csv``."""
+        file = self.path / "assignments.csv"
+        rows = read_csv(file, _ASSIGNMENTS)
+        try:
+            clusters = np.array([int(row[1]) for row in rows])
+            confidences = np.array([float(row[2]) for row in rows])
+        except ValueError as error:
+            raise UserError(f"'{file}' is damaged; {_REMEDY}") from error
+        return Assignments([row[0] for row in rows], clusters, confidences)
+
+    def write_metrics(self, metrics: Mapping[str, object]) -> None:
+        """Write ``metrics.json``."""
+        write_json(self.path / "metrics.json", metrics)
+
+    def read_metrics(self) -> dict[str, Any]:
+        """Read ``metrics.json``."""
+        return read_json(self.path / "metrics.json")
+
+    def _model(self, name: str) -> Path:
+        return self.path / "checkpoints" / f"{name}.safetensors"

@@ -1,0 +1,236 @@
+"""A run's folder: its configuration, how far it is, and what keeps two processes apart."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from iciclegcn.config import Config
+from iciclegcn.config_values import build_config, flatten, read_config_file, to_yaml
+from iciclegcn.errors import UserError
+from iciclegcn.progress import Reporter
+from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_files import FolderLock, is_leftover, remove_leftovers, write_text
+from iciclegcn.run_manifest import DONE, PENDING, RUNNING, STAGES, Manifest, installed_versions
+from iciclegcn.run_monitor import RunMonitor
+
+# Reading labels trains nothing: these may change on a finished run.
+EVALUATION_FIELDS = frozenset({"data.labels", "data.labels_from_folders"})
+
+_LOCK = ".lock"
+_MANIFEST = "manifest.json"
+_CONFIG = "config.yaml"
+_HISTORY = "history.jsonl"
+
+
+class RunFolder:
+    """An open run folder; made by `create` or `open`, closed by a ``with`` block.
+
+    Attributes:
+        path: The folder.
+        config: The run's configuration, resolved.
+        manifest: Versions, data and the stages' states.
+        artefacts: Results of the stages.
+    """
+
+    def __init__(self, path: Path, lock: FolderLock, config: Config, manifest: Manifest) -> None:
+        self.path = path
+        self.config = config
+        self.manifest = manifest
+        self.artefacts = RunArtefacts(path)
+        self._lock = lock
+
+    @classmethod
+    def create(cls, path: Path, config: Config) -> "RunFolder":
+        """Make a run folder, or go on with the one that is there.
+
+        A folder whose training has not begun takes the new configuration.
+
+        Raises:
+            UserError: If the folder holds something else, belongs to a run with another
+                configuration, is damaged, or is in use.
+        """
+        with _closing_on_error(_locked(path, make=True)) as lock:
+            if not (path / _MANIFEST).exists():
+                return cls._fresh(path, lock, config)
+            manifest = Manifest(path / _MANIFEST)
+            untouched = manifest.state("pretrain") == PENDING
+            if untouched and not (path / _CONFIG).exists():
+                return cls._fresh(path, lock, config)
+            folder = cls(path, lock, _read_config(path), manifest)
+            differing = _differences(folder.config, config)
+            if differing and untouched:
+                return cls._fresh(path, lock, config)
+            if set(differing) - EVALUATION_FIELDS:
+                raise UserError(
+                    f"'{path}' belongs to a run with another configuration "
+                    f"({'; '.join(differing.values())}); give another --out, or the same options"
+                )
+            if differing:
+                folder.set_evaluation(config.data.labels, config.data.labels_from_folders)
+            return folder
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """Open the folder of a run that has begun.
+
+        Raises:
+            UserError: If there is no such run, or it is damaged or in use.
+        """
+        if not (path / _MANIFEST).is_file() or not (path / _CONFIG).is_file():
+            raise UserError(f"'{path}' is not a run folder; 'iciclegcn run --out {path}' makes one")
+        with _closing_on_error(_locked(path, make=False)) as lock:
+            return cls(path, lock, _read_config(path), Manifest(path / _MANIFEST))
+
+    @classmethod
+    def _fresh(cls, path: Path, lock: FolderLock, config: Config) -> "RunFolder":
+        manifest = Manifest.new(path / _MANIFEST, config.seed)
+        write_text(path / _CONFIG, to_yaml(config))
+        return cls(path, lock, config, manifest)
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
+
+    def is_done(self, stage: str) -> bool:
+        """Whether a stage is finished and its results are still there."""
+        return self.manifest.state(stage) == DONE and self.artefacts.exist(stage)
+
+    def set_data(self, data_hash: str, shape: tuple[int, ...], skipped: int) -> None:
+        """Remember the images that the run is about.
+
+        Args:
+            data_hash: SHA-256 of pixels and paths.
+            shape: [N, C, S, S].
+            skipped: Number of unreadable files.
+
+        Raises:
+            UserError: If training has begun with other images.
+        """
+        known = self.manifest.data
+        if known is not None and known.get("hash") == data_hash:
+            return
+        if known is not None and self.manifest.state("pretrain") != PENDING:
+            raise UserError(
+                f"the images of '{self.config.data.source}' have changed since the run in "
+                f"'{self.path}' began ({known.get('num_images')} images then, {shape[0]} now); "
+                "give another --out, or restore them"
+            )
+        data = {"hash": data_hash, "num_images": shape[0], "shape": shape, "skipped": skipped}
+        self.manifest.set_data(data)
+
+    def set_evaluation(self, labels: str | None, labels_from_folders: bool) -> None:
+        """Change where the truth comes from; the evaluation is then due again."""
+        changes = {"data.labels": labels, "data.labels_from_folders": labels_from_folders}
+        self.config = build_config(self.config, changes)
+        self.manifest.set_stages({"evaluate": {"state": PENDING}})
+        write_text(self.path / _CONFIG, to_yaml(self.config))
+
+    def changed_versions(self) -> list[str]:
+        """Packages that differ from those the run began with, as ``torch 2.6 -> 2.7``."""
+        before, now = self.manifest.versions, installed_versions()
+        return [
+            f"{package} {before.get(package)} -> {now.get(package)}"
+            for package in sorted(before.keys() | now.keys())
+            if before.get(package) != now.get(package)
+        ]
+
+    @contextlib.contextmanager
+    def stage(
+        self, stage: str, reporter: Reporter, runtime: dict[str, Any] | None = None
+    ) -> Iterator[RunMonitor]:
+        """Run a stage's body; it counts as finished when the block ends without an error.
+
+        Args:
+            stage: One of `STAGES`.
+            reporter: Shown the progress.
+            runtime: Device, precision and threads that the stage computes with.
+        """
+        self._begin(stage, reporter, runtime or {})
+        start = self.manifest.stage(stage)["history_start"]
+        with RunMonitor(self._checkpoint(stage), self.path / _HISTORY, start, stage, reporter) as m:
+            yield m
+            seconds = round(m.finish(), 3)
+        known = self.manifest.stage(stage)
+        self.manifest.set_stages({stage: {**known, "state": DONE, "seconds": seconds}})
+        self._checkpoint(stage).unlink(missing_ok=True)
+        reporter.end(stage, seconds)
+
+    def _begin(self, stage: str, reporter: Reporter, runtime: dict[str, Any]) -> None:
+        reporter.begin(stage)
+        known = self.manifest.stage(stage)
+        if known["state"] == RUNNING:
+            if self._checkpoint(stage).exists():
+                _warn_of_other_runtime(stage, known.get("runtime", {}), runtime, reporter)
+            begun = {**known, "runtime": runtime}
+            self.manifest.set_stages({stage: begun})
+            return
+        history = self.path / _HISTORY
+        size = history.stat().st_size if history.exists() else 0
+        void: tuple[str, ...] = ()
+        if stage != "data":  # the same images made again void nothing: their hash is compared
+            # A stage done again begins where its rows began, and voids what was made from it.
+            size = min(size, known.get("history_start", size))
+            void = STAGES[STAGES.index(stage) + 1 :]
+        for name in (stage, *void):
+            self._checkpoint(name).unlink(missing_ok=True)
+        begun = {"state": RUNNING, "history_start": size, "runtime": runtime}
+        self.manifest.set_stages({name: {"state": PENDING} for name in void} | {stage: begun})
+
+    def _checkpoint(self, stage: str) -> Path:
+        return self.path / "checkpoints" / f"{stage}.pt"
+
+
+@contextlib.contextmanager
+def _closing_on_error(lock: FolderLock) -> Iterator[FolderLock]:
+    try:
+        yield lock
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _locked(path: Path, *, make: bool) -> FolderLock:
+    if path.exists() and not path.is_dir():
+        raise UserError(f"'{path}' is a file; give a folder as --out")
+    if path.is_dir():
+        names = {entry.name for entry in path.iterdir() if not is_leftover(entry.name)}
+        if names - {_LOCK} and _MANIFEST not in names:
+            raise UserError(f"'{path}' holds other files and no run; give another --out")
+    try:
+        if make:
+            path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make '{path}': {error.strerror or error}") from error
+    lock = FolderLock(path / _LOCK)
+    remove_leftovers(path)
+    return lock
+
+
+def _warn_of_other_runtime(
+    stage: str, before: dict[str, Any], now: dict[str, Any], reporter: Reporter
+) -> None:
+    keys = [key for key in now if before.get(key) != now[key]]
+    changed = [f"{key} {before.get(key)} -> {now[key]}" for key in keys]
+    if changed:
+        reporter.warn(
+            f"'{stage}' goes on with {', '.join(changed)}: the result will differ slightly from "
+            "that of an uninterrupted run"
+        )
+
+
+def _read_config(path: Path) -> Config:
+    values = read_config_file(path / _CONFIG)
+    if not values:
+        raise UserError(f"'{path / _CONFIG}' is empty; restore it, or give another --out")
+    return build_config(Config(), values)
+
+
+def _differences(old: Config, new: Config) -> dict[str, str]:
+    """Every differing field with both values, as ``pretrain.epochs: 20 -> 30``."""
+    before, now = flatten(old), flatten(new)
+    return {
+        name: f"{name}: {before[name]} -> {now[name]}" for name in now if before[name] != now[name]
+    }

@@ -1,0 +1,116 @@
+"""What a run folder knows of its run: versions, seed, data, and how far every stage is."""
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import iciclegcn
+from iciclegcn.errors import UserError
+from iciclegcn.run_files import read_json, write_json
+
+STAGES = ("data", "pretrain", "embed", "graph", "cluster", "evaluate")
+PENDING, RUNNING, DONE = "pending", "running", "done"
+
+_FORMAT = 1
+_PACKAGES = ("torch", "torchvision", "torch-geometric", "numpy", "scikit-learn")
+
+
+class Manifest:
+    """``manifest.json``: every change is on the disk before the call returns.
+
+    Args:
+        file: The file; made when ``content`` is given.
+        content: What a new manifest starts with; None: read the file.
+
+    Raises:
+        UserError: If the file is damaged, or made by a later version.
+    """
+
+    def __init__(self, file: Path, content: dict[str, Any] | None = None) -> None:
+        self._file = file
+        if content is None:
+            self._content = read_json(file)
+            self._validate()
+        else:
+            self._content = content
+            self._write()
+
+    @classmethod
+    def new(cls, file: Path, seed: int) -> "Manifest":
+        """Write the manifest of a run that has not begun."""
+        content: dict[str, Any] = {
+            "format": _FORMAT,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": installed_versions(),
+            "platform": platform.platform(),
+            "cpus": os.cpu_count(),
+            "seed": seed,
+            "data": None,
+            "stages": {stage: {"state": PENDING} for stage in STAGES},
+        }
+        return cls(file, content)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of Python and of the packages that the run began with."""
+        return dict(self._content["versions"])
+
+    @property
+    def data(self) -> dict[str, Any] | None:
+        """Hash, number, shape and skipped files of the images; None before they are known."""
+        data: dict[str, Any] | None = self._content["data"]
+        return data
+
+    def set_data(self, data: dict[str, Any]) -> None:
+        """Remember the images."""
+        self._content["data"] = data
+        self._write()
+
+    def stage(self, stage: str) -> dict[str, Any]:
+        """A copy of what is known of a stage: ``state``, ``seconds`` and more."""
+        return dict(self._content["stages"][stage])
+
+    def state(self, stage: str) -> str:
+        """``pending``, ``running`` (perhaps interrupted) or ``done``."""
+        return str(self._content["stages"][stage]["state"])
+
+    def set_stages(self, changes: dict[str, dict[str, Any]]) -> None:
+        """Replace what is known of some stages, all at once."""
+        self._content["stages"].update(changes)
+        self._write()
+
+    def _write(self) -> None:
+        write_json(self._file, self._content)
+
+    def _validate(self) -> None:
+        content = self._content
+        if isinstance(content.get("format"), int) and content["format"] > _FORMAT:
+            raise UserError(f"'{self._file}' was written by a later version; upgrade iciclegcn")
+        stages = content.get("stages")
+        sound = (
+            content.get("format") == _FORMAT
+            and isinstance(content.get("versions"), dict)
+            and isinstance(content.get("data"), dict | None)
+            and isinstance(stages, dict)
+            and all(
+                isinstance(stages.get(stage), dict)
+                and stages[stage].get("state") in (PENDING, RUNNING, DONE)
+                for stage in STAGES
+            )
+        )
+        if not sound:
+            raise UserError(f"'{self._file}' is no manifest of a run; give another --out")
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions that a result depends on, found without importing anything."""
+    versions = {"python": platform.python_version(), "iciclegcn": iciclegcn.__version__}
+    for package in (*_PACKAGES, "faiss-cpu", "faiss-gpu"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue  # one of the two builds of FAISS
+    return versions
