@@ -3,6 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 
 from iciclegcn.data.decode import Pixels
 from iciclegcn.data.named import NamedDataset
@@ -61,6 +62,14 @@ def hash_rows(kind: str, rows: Sequence[tuple[object, ...]]) -> str:
     for row in rows:
         digest.update("\0".join(map(str, row)).encode("utf-8", "surrogateescape") + b"\n")
     return digest.hexdigest()
+
+
+def path_exists(path: Path) -> bool:
+    """Whether a path is there and may be looked at; never an exception, however odd the path."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def printable(path: str) -> str:

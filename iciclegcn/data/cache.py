@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,8 +114,8 @@ def _build_atomically(
     needed = len(source) * channels * size * size
     if needed > shutil.disk_usage(folder.parent).free:
         raise OSError(f"{needed / 2**30:.1f} GiB are needed and not free")
-    building = folder.parent / f"{_BUILDING}{platform.node()}-{os.getpid()}-{folder.name}"
-    building.mkdir()
+    prefix = f"{_BUILDING}{platform.node()}-{os.getpid()}-"
+    building = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
         meta = build(source, size, channels, building, monitor)
         if meta.paths:

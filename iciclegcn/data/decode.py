@@ -118,8 +118,7 @@ def to_uint8(values: npt.NDArray[np.generic]) -> Pixels:
         return values.astype(np.uint8) * np.uint8(255)
     if values.dtype.kind == "u" and values.dtype.itemsize == 2:
         return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    numbers = values.astype(np.float32)
-    low, high = float(numbers.min()), float(numbers.max())
+    low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise UnreadableImageError("floating-point pixels that are not finite")
     # A little room: resampled images overshoot by rounding.
@@ -127,7 +126,7 @@ def to_uint8(values: npt.NDArray[np.generic]) -> Pixels:
         raise UnreadableImageError(
             f"floating-point pixels must lie within 0 and 1 (got {low:g} to {high:g})"
         )
-    return (numbers.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    return (values.astype(np.float32).clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def fit(image: Image.Image, size: int, channels: int) -> Pixels:

@@ -1,13 +1,13 @@
-"""Image files: a folder, a zip read in place, or a list of paths."""
+"""Image files: a folder, or a list of paths."""
 
 import csv
+import io
 import os
 import stat
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from iciclegcn.data.base import ImageSource, hash_rows, printable
+from iciclegcn.data.base import ImageSource, hash_rows, path_exists, printable
 from iciclegcn.data.decode import SUFFIXES, Pixels, UnreadableImageError, decode_image
 from iciclegcn.data.named import NamedDataset
 from iciclegcn.errors import UserError
@@ -51,8 +51,9 @@ class FileSource(ImageSource):
         for path in self._files:
             try:
                 info = (self._root / path).stat()
-                rows.append((path, info.st_size, info.st_mtime_ns))
-            except OSError:
+                # The mode too: a file made readable is another file.
+                rows.append((path, info.st_size, info.st_mtime_ns, info.st_mode))
+            except (OSError, ValueError):
                 rows.append((path, "missing"))
         return hash_rows("files", rows)
 
@@ -61,59 +62,6 @@ class FileSource(ImageSource):
 
     def locations(self) -> Sequence[str]:
         return [os.path.normpath(self._root / path) for path in self._files]
-
-
-class ZipSource(ImageSource):
-    """The images of a zip archive, read in place; nothing is ever extracted.
-
-    Paths are the members' names. Members whose name leaves the archive are unreadable.
-    """
-
-    has_folders = True
-
-    def __init__(self, name: str, file: Path) -> None:
-        self.name = name
-        self._file = file.resolve()
-        try:
-            # Stays open: it serves reads from any thread, each under its own lock.
-            self._archive = zipfile.ZipFile(self._file)
-        except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-            raise UserError(
-                f"'{file}' is not a readable zip archive ({error}); make it again or unpack it and "
-                "give the folder"
-            ) from error
-        members = {info.filename: info for info in self._archive.infolist() if not info.is_dir()}
-        self._members = [members[key] for key in sorted(members) if is_image_name(key)]
-        self._paths = [printable(info.filename) for info in self._members]
-        if not self._members:
-            raise UserError(
-                f"'{file}' holds no images; a zip of {_suffix_list()} files is what is needed"
-            )
-
-    @property
-    def paths(self) -> Sequence[str]:
-        return self._paths
-
-    def fingerprint(self) -> str:
-        # Contents, not the place: a copied or moved archive needs no new cache.
-        return hash_rows("zip", [(m.filename, m.file_size, m.CRC) for m in self._members])
-
-    def read(self, index: int, size: int, channels: int) -> Pixels:
-        member = self._members[index]
-        if _leaves_archive(member.filename):
-            raise UnreadableImageError("its name leaves the archive")
-        if member.file_size > MAX_FILE_BYTES:
-            raise UnreadableImageError(f"{member.file_size} bytes when unpacked: too large")
-        try:
-            data = self._archive.read(member)
-        # A damaged archive raises zlib.error, BadZipFile, EOFError, ...; an encrypted one
-        # RuntimeError; an unknown compression NotImplementedError.
-        except Exception as error:
-            raise UnreadableImageError(str(error) or type(error).__name__) from error
-        return decode_image(data, size, channels)
-
-    def locations(self) -> Sequence[str]:
-        return [os.path.normpath(self._file / path) for path in self._paths]
 
 
 def open_folder(
@@ -146,7 +94,7 @@ def open_folder(
             "change its permissions or move it away"
         ) from error
     if not paths:
-        raise UserError(f"the folder '{root}' holds no images ({_suffix_list()}) at any depth")
+        raise UserError(f"the folder '{root}' holds no images ({suffix_list()}) at any depth")
     return FileSource(name, root, sorted(paths), dataset)
 
 
@@ -161,25 +109,25 @@ def open_list(name: str, file: Path) -> FileSource:
         UserError: If the list is empty or not text, or none of its files is there.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        paths = _listed_paths(file)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(
             f"the list '{file}' cannot be read as UTF-8 text ({error}); save it so, one path a line"
         ) from error
-    if file.suffix.lower() in (".csv", ".tsv"):
-        paths = _csv_paths(text, "\t" if file.suffix.lower() == ".tsv" else ",")
-    else:
-        lines = (line.strip() for line in text.splitlines())
-        paths = [line for line in lines if line and not line.startswith("#")]
     if not paths:
         raise UserError(f"the list '{file}' names no images; give one path a line")
     root = file.resolve().parent
-    if not any((root / path).exists() for path in paths):
+    if not any(path_exists(root / path) for path in paths):
         raise UserError(
             f"none of the {len(paths)} files in the list '{file}' exists, the first would be "
             f"'{root / paths[0]}'; paths are relative to the list's own folder"
         )
     return FileSource(name, root, paths)
+
+
+def suffix_list() -> str:
+    """The suffixes of image files, for messages."""
+    return ", ".join(suffix[1:] for suffix in SUFFIXES)
 
 
 def is_image_name(path: str) -> bool:
@@ -211,11 +159,17 @@ def _walk(folder: Path, root: Path, above: tuple[tuple[int, int], ...]) -> Itera
 
 
 def _is_broken_link(entry: os.DirEntry[str]) -> bool:
-    return entry.is_symlink() and not Path(entry.path).exists()
+    return entry.is_symlink() and not path_exists(Path(entry.path))
 
 
-def _csv_paths(text: str, delimiter: str) -> list[str]:
-    rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row)]
+def _listed_paths(file: Path) -> list[str]:
+    text = file.read_text(encoding="utf-8-sig")
+    suffix = file.suffix.lower()
+    if suffix not in (".csv", ".tsv"):
+        lines = (line.strip() for line in text.splitlines())
+        return [line for line in lines if line and not line.startswith("#")]
+    table = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if suffix == ".tsv" else ",")
+    rows = [row for row in table if any(row)]
     if not rows:
         return []
     header = [cell.strip().lower() for cell in rows[0]]
@@ -223,11 +177,6 @@ def _csv_paths(text: str, delimiter: str) -> list[str]:
     if "path" in header or PurePosixPath(header[0]).suffix not in SUFFIXES:
         rows = rows[1:]
     return [row[column].strip() for row in rows if len(row) > column and row[column].strip()]
-
-
-def _leaves_archive(name: str) -> bool:
-    parts = name.replace("\\", "/").split("/")
-    return parts[0] == "" or ".." in parts
 
 
 def _read_file(file: Path) -> bytes:
@@ -240,9 +189,6 @@ def _read_file(file: Path) -> bytes:
         return file.read_bytes()
     except FileNotFoundError as error:
         raise UnreadableImageError("no such file") from error
-    except OSError as error:
-        raise UnreadableImageError(error.strerror or str(error)) from error
-
-
-def _suffix_list() -> str:
-    return ", ".join(suffix[1:] for suffix in SUFFIXES)
+    # ValueError: a path with a null character.
+    except (OSError, ValueError) as error:
+        raise UnreadableImageError(getattr(error, "strerror", None) or str(error)) from error

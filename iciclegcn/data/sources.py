@@ -4,9 +4,10 @@ import difflib
 from pathlib import Path
 
 from iciclegcn.config import DataConfig
+from iciclegcn.data.archives import ZipSource
 from iciclegcn.data.arrays import open_array
-from iciclegcn.data.base import ImageSource
-from iciclegcn.data.files import ZipSource, open_folder, open_list
+from iciclegcn.data.base import ImageSource, path_exists
+from iciclegcn.data.files import open_folder, open_list
 from iciclegcn.data.named import NAMED, closest_name, find_named
 from iciclegcn.data.named_sources import open_named
 from iciclegcn.errors import UserError
@@ -30,12 +31,13 @@ def open_source(config: DataConfig) -> ImageSource:
     dataset = find_named(source)
     if dataset is not None:
         return open_named(dataset, source)
-    path = Path(source).expanduser()
+    path = _to_path(source)
     suffix = path.suffix.lower()
+    # An empty text would be the folder we are in.
+    if not source or not path_exists(path):
+        raise UserError(f"'{source}' is neither a path nor a data set's name{_suggestion(source)}")
     if path.is_dir():
         return open_folder(source, path)
-    if not path.exists():
-        raise UserError(f"'{source}' is neither a path nor a data set's name{_suggestion(source)}")
     if suffix == ".zip":
         return ZipSource(source, path)
     if suffix in (".npy", ".npz"):
@@ -48,12 +50,22 @@ def open_source(config: DataConfig) -> ImageSource:
     )
 
 
+def _to_path(source: str) -> Path:
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:  # ~somebody, who is not known here
+        return Path(source)
+
+
 def _suggestion(source: str) -> str:
     name = closest_name(source)
     if name is not None:
         return f"; did you mean '{name}'?"
-    parent = Path(source).expanduser().parent
-    neighbours = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+    parent = _to_path(source).parent
+    try:
+        neighbours = [entry.name for entry in parent.iterdir()]
+    except OSError:
+        neighbours = []
     close = difflib.get_close_matches(Path(source).name, neighbours, n=1)
     if close:
         return f"; did you mean '{parent / close[0]}'?"
