@@ -140,6 +140,15 @@ def describe(hint: Any) -> str:
     return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[hint]
 
 
+def example(hint: Any) -> str:
+    """What stands for a value of a type in help: ``N``."""
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        hint, *_ = (part for part in typing.get_args(hint) if part is not type(None))
+    if typing.get_origin(hint) is tuple:
+        return "A,B" if typing.get_args(hint)[1] is not Ellipsis else "A,B,..."
+    return {int: "N", float: "X", bool: "true|false", str: "NAME"}[hint]
+
+
 def suggestion(name: str, known: typing.Iterable[str]) -> str:
     """``; did you mean 'x'?`` for the known name closest to a wrong one, or nothing."""
     known = list(known)

@@ -1,0 +1,8 @@
+"""``python -m iciclegcn``."""
+
+import sys
+
+from iciclegcn.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

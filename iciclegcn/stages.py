@@ -1,0 +1,158 @@
+"""The stages' bodies: read the earlier results, call the method, write the next result."""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphs import Neighbors, knn, scale_graphs
+from iciclegcn.config import Config
+from iciclegcn.data.cache import CachedImages
+from iciclegcn.errors import UserError
+from iciclegcn.evaluation.label_free import collapse
+from iciclegcn.methods.icicle import output_probabilities, train_mgcn
+from iciclegcn.methods.pretraining import PretrainModel, embed, pretrain
+from iciclegcn.monitor import StageMonitor
+from iciclegcn.progress import Reporter
+from iciclegcn.run_folder import RunFolder
+from iciclegcn.runtime import Runtime
+
+_ROWS_AT_A_TIME = 8192
+
+
+def pretrain_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) -> None:
+    """Stage 1: images to ``checkpoints/pretrain.safetensors``."""
+    config = _without_labels(folder.config)
+    runtime = _runtime(config)
+    with folder.stage("pretrain", reporter, _facts(runtime)) as monitor:
+        model = pretrain(images.images, config, runtime, monitor)
+        in_channels = images.images.shape[1]
+        metadata = {"in_channels": in_channels, "config": config.to_dict()}
+        folder.artefacts.write_model("pretrain", model.state_dict(), metadata)
+
+
+def embed_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) -> None:
+    """Images and the pretrained model to ``features.npy`` and ``pretrained_code.npy``."""
+    config = _without_labels(folder.config)
+    runtime = _runtime(config)
+    with folder.stage("embed", reporter, _facts(runtime)) as monitor:
+        model = _pretrained(folder, config)
+        x = embed(images.images, model, config, runtime, monitor)
+        code = _code(x, model, runtime)
+        folder.artefacts.write_array("features", x)
+        folder.artefacts.write_array("pretrained_code", code)
+        _warn_of_collapse(
+            code,
+            "pretraining",
+            "more --pretrain.epochs, a larger --pretrain.batch_size, a higher "
+            "--pretrain.cluster_weight, or a lower --num-clusters",
+            monitor,
+        )
+
+
+def graph_stage(folder: RunFolder, reporter: Reporter) -> None:
+    """Features to ``neighbors.npz``: one search at the largest k."""
+    options = folder.config.graph
+    with folder.stage("graph", reporter), _user_errors():
+        neighbors = knn(
+            folder.artefacts.read_array("features"), max(options.k), metric=options.metric
+        )
+        folder.artefacts.write_arrays("neighbors", neighbors._asdict())
+
+
+def cluster_stage(folder: RunFolder, reporter: Reporter) -> None:
+    """Stage 2: features, neighbours and the pretrained auto-encoder to ``assignments.csv``."""
+    config = _without_labels(folder.config)
+    runtime = _runtime(config)
+    artefacts = folder.artefacts
+    with folder.stage("cluster", reporter, _facts(runtime)) as monitor:
+        options = config.graph
+        with _user_errors():
+            graphs = scale_graphs(
+                Neighbors(**artefacts.read_arrays("neighbors")),
+                options.k,
+                symmetrize=options.symmetrize,
+                edge_weight=options.edge_weight,
+                heat_time=options.heat_time,
+                normalization=options.normalization,
+            )
+        x = torch.from_numpy(artefacts.read_array("features"))
+        autoencoder = _pretrained(folder, config).autoencoder
+        result = train_mgcn(x, graphs, autoencoder, config, runtime, monitor)
+        output = output_probabilities(result, config.mgcn.output).numpy()
+        heads = {f"stream_{u}": stream for u, stream in enumerate(result.streams)}
+        heads |= {"q": result.q, "code": result.code}
+        arrays = {name: head.detach().numpy() for name, head in heads.items()}
+        metadata = {"config": config.to_dict()}
+        artefacts.write_model("mgcn", result.model.state_dict(), metadata)
+        artefacts.write_arrays("assignments_soft", arrays | {"output": output})
+        artefacts.write_assignments(artefacts.read_listing().paths, output)
+        _warn_of_collapse(
+            output,
+            "clustering",
+            "fewer --mgcn.iterations, a lower --mgcn.learning_rate, --mgcn.gcn_init encoder, or a "
+            "lower --num-clusters",
+            monitor,
+        )
+
+
+def _pretrained(folder: RunFolder, config: Config) -> PretrainModel:
+    state, metadata = folder.artefacts.read_model("pretrain")
+    model = PretrainModel(config, int(metadata["in_channels"]))
+    model.load_state_dict(state)
+    return model.eval()
+
+
+@torch.inference_mode()
+def _code(x: np.ndarray, model: PretrainModel, runtime: Runtime) -> np.ndarray:
+    """The stage-1 code [N, K] of features [N, D]: the clusters 'without GCNs'."""
+    autoencoder = model.autoencoder.to(runtime.device)
+    parts: list[Tensor] = []
+    for start in range(0, len(x), _ROWS_AT_A_TIME):
+        rows = torch.from_numpy(x[start : start + _ROWS_AT_A_TIME]).to(runtime.device)
+        parts.append(autoencoder.encode(rows)[-1].cpu())
+    return torch.cat(parts).numpy()
+
+
+def _warn_of_collapse(
+    probabilities: np.ndarray, when: str, remedies: str, monitor: StageMonitor
+) -> None:
+    num_clusters = probabilities.shape[1]
+    found = collapse(probabilities.argmax(axis=1), num_clusters)
+    if found.collapsed:
+        monitor.warn(
+            f"after {when} {found.empty_clusters} of {num_clusters} clusters are empty and the "
+            f"largest holds {found.largest_share:.0%} of the images; try {remedies}"
+        )
+
+
+def _runtime(config: Config) -> Runtime:
+    return Runtime.create(config.seed, config.device, config.precision)
+
+
+def _facts(runtime: Runtime) -> dict[str, Any]:
+    """What a continued stage must share with its beginning for the same bits."""
+    return {
+        "device": str(runtime.device),
+        "precision": runtime.precision,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _without_labels(config: Config) -> Config:
+    """What training may know: nothing of the truth, not even where it is."""
+    data = dataclasses.replace(config.data, labels=None, labels_from_folders=False)
+    return dataclasses.replace(config, data=data)
+
+
+@contextmanager
+def _user_errors() -> Iterator[None]:
+    """Options that only the data can refuse, such as a heat kernel that is 0 everywhere."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(str(error)) from error
