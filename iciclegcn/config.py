@@ -234,6 +234,10 @@ class MGCNConfig:
         gcn_init: ``random``, or ``encoder`` (start from the encoder's weights).
         centers: ``code`` (k-means on the code, Eq. 20), or ``features``: k-means on the
             normalised features, centres placed at those clusters' mean code.
+        propagation_steps: How often the features are averaged over the largest graph before
+            that k-means; 0 in the paper.
+        code_warmup_steps: Steps in which the code first learns the k-means partition; 0 in the
+            paper.
         kmeans_restarts: Restarts of that k-means.
         degrees_of_freedom: t of Eq. 20.
         iterations: Steps of Adam, full batch.
@@ -253,6 +257,8 @@ class MGCNConfig:
     shared_weights: bool = False
     gcn_init: str = "random"
     centers: str = "code"
+    propagation_steps: int = 0
+    code_warmup_steps: int = 0
     kmeans_restarts: int = 20
     degrees_of_freedom: float = 1.0
     iterations: int = 1000
@@ -288,7 +294,9 @@ class MGCNConfig:
         for name in ("learning_rate", "degrees_of_freedom"):
             value = getattr(self, name)
             _require(value > 0, f"mgcn.{name}", "positive", value)
-        _require(self.iterations >= 0, "mgcn.iterations", "0 or more", self.iterations)
+        for name in ("iterations", "propagation_steps", "code_warmup_steps"):
+            value = getattr(self, name)
+            _require(value >= 0, f"mgcn.{name}", "0 or more", value)
         _require(
             self.kmeans_restarts >= 1, "mgcn.kmeans_restarts", "1 or more", self.kmeans_restarts
         )

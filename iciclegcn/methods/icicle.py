@@ -1,9 +1,10 @@
 """Stage 2 of IcicleGCN: joint self-adaptive learning of the multi-scale GCN."""
 
+import copy
 import math
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,7 +17,8 @@ from iciclegcn.losses.self_training import (
     reconstruction_loss,
     target_distribution,
 )
-from iciclegcn.methods.initial_centers import initial_centers
+from iciclegcn.methods.code_warmup import warm_up_code
+from iciclegcn.methods.initial_partition import code_centers, initial_partition
 from iciclegcn.methods.neighbor_draw import NeighborDraw
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.nn.autoencoder import AutoEncoder
@@ -94,12 +96,14 @@ def train_mgcn(
     propagated = propagate_features(x, propagations)
     largest = max(graphs, key=lambda graph: graph.edge_index.size(1))
     draw = NeighborDraw(largest.edge_index.to(runtime.device), len(x))
-    model = _build_model(autoencoder, len(graphs), options, runtime)
+    state = monitor.load()
+    if state is None:
+        model = _start(autoencoder, x, propagations, options, runtime, monitor)
+    else:
+        model = _build_model(autoencoder, len(graphs), options, runtime)
     optimizer = torch.optim.Adam(model.parameters(), options.learning_rate, fused=True)
     scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
-    first_iteration = _restore(model, optimizer, scaler, monitor)
-    if first_iteration == 0:
-        _set_centers(model, x, options, runtime, monitor)
+    first_iteration = _restore(model, optimizer, scaler, state)
     saved_at = time.monotonic()
     model.train()
     for iteration in range(first_iteration, options.iterations):
@@ -224,29 +228,38 @@ def _build_model(
     return model
 
 
-def _set_centers(
-    model: MGCN, x: Tensor, options: MGCNConfig, runtime: Runtime, monitor: StageMonitor
-) -> None:
+def _start(
+    autoencoder: AutoEncoder,
+    x: Tensor,
+    propagations: Sequence[Propagation],
+    options: MGCNConfig,
+    runtime: Runtime,
+    monitor: StageMonitor,
+) -> MGCN:
+    """The network before its first iteration: partition, optional warm-up, streams, centres."""
+    autoencoder = copy.deepcopy(autoencoder).to(runtime.device)
     with torch.no_grad():
-        code = model.autoencoder.encode(x)[-1]
-        centers = initial_centers(
-            x.cpu().numpy(),
-            code.cpu().numpy(),
-            source=options.centers,
-            restarts=options.kmeans_restarts,
-            seed=runtime.numpy_seed("mgcn", "centers"),
-            monitor=monitor,
-        )
-        model.assignment.centers.copy_(torch.from_numpy(centers))
+        code = autoencoder.encode(x)[-1]
+    widest = max(propagations, key=lambda graph: graph.rows.col.numel())
+    seed = runtime.numpy_seed("mgcn", "centers")
+    partition = initial_partition(x, code, widest, options, seed=seed, monitor=monitor)
+    if options.code_warmup_steps:
+        assignments = torch.from_numpy(partition.assignments).to(x.device)
+        warm_up_code(autoencoder, x, assignments, options.code_warmup_steps, runtime)
+        with torch.no_grad():
+            code = autoencoder.encode(x)[-1]
+    model = _build_model(autoencoder, len(propagations), options, runtime)
+    with torch.no_grad():
+        model.assignment.centers.copy_(code_centers(partition, code, options))
+    return model
 
 
 def _restore(
     model: MGCN,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
-    monitor: StageMonitor,
+    state: dict[str, Any] | None,
 ) -> int:
-    state = monitor.load()
     if state is None:
         return 0
     model.load_state_dict(state["model"])

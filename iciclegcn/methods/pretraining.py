@@ -136,7 +136,7 @@ def pretrain(
             with runtime.autocast():
                 losses = pretrain_losses(model, views, options)
             _step(losses.loss, optimizer, scaler)
-            values = {name: float(term) for name, term in losses._asdict().items()}
+            values = {name: float(term.detach()) for name, term in losses._asdict().items()}
             _require_finite(step, values)
             monitor.log(step, **values)
             monitor.progress(
@@ -174,7 +174,7 @@ def embed(
     model = model.to(runtime.device).eval()
     features = np.empty((len(images), model.num_features), dtype=np.float32)
     for start in range(0, len(images), batch_size):
-        batch = torch.from_numpy(np.ascontiguousarray(images[start : start + batch_size]))
+        batch = torch.from_numpy(np.array(images[start : start + batch_size]))
         size = config.data.image_size or batch.shape[-1]
         with runtime.autocast():
             x = model(evaluation_view(batch.to(runtime.device), size))

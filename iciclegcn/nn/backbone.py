@@ -36,27 +36,34 @@ def build_backbone(config: BackboneConfig, in_channels: int = 3) -> tuple[nn.Mod
 class ConvNet(nn.Module):
     """A small plain network for small images on a machine without a GPU.
 
-    Four 3x3 convolutions with batch normalisation at widths w/4, w/2, w, w; each but the first
-    halves the resolution with the ``plain`` stem, the second and third with the ``small`` stem.
-    The features are the average over positions.
+    Three stages of two 3x3 convolutions with batch normalisation, at widths w/4, w/2 and w. The
+    second and third stage halve the resolution; the first too with the ``plain`` stem. The
+    features are the average over positions.
 
     Args:
         in_channels: Channels of the images.
-        width: Channels of the features.
+        width: Channels of the features, a multiple of 4.
         stem: ``plain`` or ``small``.
     """
 
     def __init__(self, in_channels: int, width: int, stem: str = "small") -> None:
         super().__init__()
-        strides = (1, 2, 2, 1) if stem == "small" else (1, 2, 2, 2)
-        widths = (in_channels, width // 4, width // 2, width, width)
         layers: list[nn.Module] = []
-        for source, target, stride in zip(widths[:-1], widths[1:], strides, strict=True):
+        source = in_channels
+        for target, stride in (
+            (width // 4, 1 if stem == "small" else 2),
+            (width // 4, 1),
+            (width // 2, 2),
+            (width // 2, 1),
+            (width, 2),
+            (width, 1),
+        ):
             layers += [
                 nn.Conv2d(source, target, 3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(target),
                 nn.ReLU(inplace=True),
             ]
+            source = target
         self.layers = nn.Sequential(*layers)
 
     def forward(self, images: Tensor) -> Tensor:
