@@ -2,6 +2,7 @@
 
 import re
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(options: Namespace) -> int:
+    # PyTorch Geometric's import; nobody at a terminal can do anything about it.
+    warnings.filterwarnings("ignore", r"`torch\.jit\.script` is deprecated")
     if options.command is None:
         return 0
     if options.command in ("run", "pretrain"):

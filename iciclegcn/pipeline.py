@@ -107,7 +107,8 @@ def run_stage(
 def _execute(
     stage: str, folder: RunFolder, images: CachedImages | None, reporter: Reporter
 ) -> None:
-    # These load torch: a mistake in the options is told before that.
+    reporter.begin(stage)
+    # These load torch, which takes seconds: mistakes in the options are told before.
     from iciclegcn import stages
     from iciclegcn.evaluate_stage import evaluate_stage
 

@@ -92,13 +92,13 @@ class LiveReporter:
         from rich.live import Live
 
         self._console = console
-        self._live = Live(
-            console=console, get_renderable=self._render, refresh_per_second=8, transient=True
-        )
         self._stage: str | None = None
         self._pace = Pace()
         self._unit = "step"
         self._values: Mapping[str, float] = {}
+        self._live = Live(
+            console=console, get_renderable=self._render, refresh_per_second=8, transient=True
+        )
 
     def begin(self, stage: str) -> None:
         self._pace, self._values, self._stage = Pace(), {}, stage

@@ -97,6 +97,7 @@ def cluster_stage(folder: RunFolder, reporter: Reporter) -> None:
             "fewer --mgcn.iterations, a lower --mgcn.learning_rate, --mgcn.gcn_init encoder, or a "
             "lower --num-clusters",
             monitor,
+            told_of_empty=True,
         )
 
 
@@ -119,11 +120,16 @@ def _code(x: np.ndarray, model: PretrainModel, runtime: Runtime) -> np.ndarray:
 
 
 def _warn_of_collapse(
-    probabilities: np.ndarray, when: str, remedies: str, monitor: StageMonitor
+    probabilities: np.ndarray,
+    when: str,
+    remedies: str,
+    monitor: StageMonitor,
+    *,
+    told_of_empty: bool = False,
 ) -> None:
     num_clusters = probabilities.shape[1]
     found = collapse(probabilities.argmax(axis=1), num_clusters)
-    if found.collapsed:
+    if found.collapsed and not (told_of_empty and found.empty_clusters):
         monitor.warn(
             f"after {when} {found.empty_clusters} of {num_clusters} clusters are empty and the "
             f"largest holds {found.largest_share:.0%} of the images; try {remedies}"

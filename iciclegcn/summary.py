@@ -17,6 +17,7 @@ _HEADS = {
     "kmeans_features": "k-means on features",
 }
 _WIDTH = 79
+_INDENT = 13
 _MOST_SIZES = 12
 
 
@@ -86,7 +87,7 @@ def _title(head: str) -> str:
 
 def _line(name: str, text: str) -> str:
     """A name and its text; a text too long for the line breaks at commas."""
-    width = _WIDTH - 12
+    width = _WIDTH - _INDENT
     rows, row = [], ""
     for part in text.split(", "):
         joined = f"{row}, {part}" if row else part
@@ -95,4 +96,4 @@ def _line(name: str, text: str) -> str:
             joined = part
         row = joined
     rows.append(row)
-    return "\n".join(f"{name if i == 0 else '':<12}{row}" for i, row in enumerate(rows))
+    return "\n".join(f"{name if i == 0 else '':<{_INDENT}}{row}" for i, row in enumerate(rows))
