@@ -76,8 +76,8 @@ def open_array(name: str, file: Path) -> ArraySource:
         UserError: If the file is damaged, holds Python objects, or no array of images.
     """
     try:
-        loaded = np.load(file, mmap_mode="r", allow_pickle=False)
-        images = loaded if isinstance(loaded, np.ndarray) else _pick(file, loaded)
+        is_archive = file.suffix.lower() == ".npz"
+        images = _load_npz(file) if is_archive else np.lib.format.open_memmap(file, mode="r")
     except UserError:
         raise
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
@@ -87,19 +87,21 @@ def open_array(name: str, file: Path) -> ArraySource:
     return ArraySource(name, images, file=file)
 
 
-def _pick(file: Path, archive: "np.lib.npyio.NpzFile") -> Array:
-    with archive:
+def _load_npz(file: Path) -> Array:
+    # Opened here: numpy leaves a damaged archive open.
+    with file.open("rb") as stream:
+        archive = np.load(stream, allow_pickle=False)
         for key in _IMAGE_KEYS:
             if key in archive.files:
                 return np.asarray(archive[key])
-        arrays = {key: archive[key] for key in archive.files}
+        arrays = {key: np.asarray(archive[key]) for key in archive.files}
     candidates = [key for key, value in arrays.items() if value.ndim in (3, 4)]
     if len(candidates) != 1:
         raise UserError(
             f"'{file}' holds the arrays {', '.join(arrays) or '(none)'}; name the images' one "
             "'images'"
         )
-    return np.asarray(arrays[candidates[0]])
+    return arrays[candidates[0]]
 
 
 def _check_images(name: str, images: Array) -> None:

@@ -12,8 +12,8 @@ from PIL import Image, UnidentifiedImageError
 Pixels = npt.NDArray[np.uint8]
 
 # Only these decoders are tried, whatever the file's name: the others of Pillow are rare, and some
-# (EPS) start outside programs.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+# (EPS) start outside programs. JPEG includes the MPO of phones.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # Part of the cache's key: raise it when the same file would give other pixels.
 DECODE_VERSION = 1
