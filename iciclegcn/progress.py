@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.live import Live
 
 _SAMPLE_INTERVAL = 0.2  # seconds
 _WINDOW = 15.0  # seconds that a rate is measured over
@@ -89,19 +90,25 @@ class LiveReporter:
     """
 
     def __init__(self, console: "Console") -> None:
-        from rich.live import Live
-
         self._console = console
-        self._stage: str | None = None
+        self._stage = ""
         self._pace = Pace()
         self._unit = "step"
         self._values: Mapping[str, float] = {}
-        self._live = Live(
-            console=console, get_renderable=self._render, refresh_per_second=8, transient=True
-        )
+        self._live: Live | None = None
 
     def begin(self, stage: str) -> None:
+        from rich.live import Live
+
+        self.close()
         self._pace, self._values, self._stage = Pace(), {}, stage
+        # A new one for each stage: a stopped one would draw over the line left behind.
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._render,
+            refresh_per_second=8,
+            transient=True,
+        )
         self._live.start()
 
     def progress(self, done: int, total: int, unit: str, values: Mapping[str, float]) -> None:
@@ -121,8 +128,9 @@ class LiveReporter:
         self._console.print(Text("warning: ", style="yellow").append(message, style="default"))
 
     def close(self) -> None:
-        self._live.stop()
-        self._stage = None
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     def _render(self) -> "RenderableType":
         from rich.console import Group
@@ -131,8 +139,6 @@ class LiveReporter:
         from rich.text import Text
 
         pace = self._pace
-        if self._stage is None:
-            return Text()
         row = Table.grid(padding=(0, 2), expand=True)
         row.add_column(width=9, no_wrap=True)
         row.add_column(ratio=1)
