@@ -287,12 +287,12 @@ def _save(
 
 def _values(losses: MGCNLosses) -> dict[str, float]:
     values = {
-        "loss": float(losses.loss),
-        "reconstruction": float(losses.reconstruction),
-        "kl_code": float(losses.kl_code),
-        "neighbor": float(losses.neighbor),
+        "loss": float(losses.loss.detach()),
+        "reconstruction": float(losses.reconstruction.detach()),
+        "kl_code": float(losses.kl_code.detach()),
+        "neighbor": float(losses.neighbor.detach()),
     }
-    return values | {f"kl_stream_{u}": float(kl) for u, kl in enumerate(losses.kl_streams)}
+    return values | {f"kl_stream_{u}": float(kl.detach()) for u, kl in enumerate(losses.kl_streams)}
 
 
 def _require_finite(iteration: int, values: dict[str, float]) -> None:
