@@ -26,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,14 +66,16 @@ class Inputs:
     def write(folder: Path) -> None:
         generator = np.random.default_rng(0)
         means = generator.standard_normal((NUM_CLUSTERS, CHANNELS))
-        x = generator.standard_normal((NUM_NODES, CHANNELS)) + 0.75 * means[
-            generator.integers(0, NUM_CLUSTERS, NUM_NODES)
-        ]
+        x = (
+            generator.standard_normal((NUM_NODES, CHANNELS))
+            + 0.75 * means[generator.integers(0, NUM_CLUSTERS, NUM_NODES)]
+        )
         x = x.astype(np.float32)
         graphs = scale_graphs(knn(x, max(K_LIST)), K_LIST)
-        edges = {f"edges_{k}": g.edge_index.numpy() for k, g in zip(K_LIST, graphs, strict=True)}
-        weights = {f"w_{k}": g.edge_weight.numpy() for k, g in zip(K_LIST, graphs, strict=True)}
-        np.savez(folder / "inputs.npz", x=x, **edges, **weights)
+        arrays: dict[str, Any] = {"x": x}
+        for k, graph in zip(K_LIST, graphs, strict=True):
+            arrays |= {f"edges_{k}": graph.edge_index.numpy(), f"w_{k}": graph.edge_weight.numpy()}
+        np.savez(folder / "inputs.npz", **arrays)
 
 
 def library_epoch(inputs: Inputs, dtype: torch.dtype = torch.float32) -> Epoch:
@@ -195,7 +198,7 @@ def measure_times(folder: Path, rounds: int) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--memory-of", choices=list(SIDES))
     parser.add_argument("--folder", type=Path)

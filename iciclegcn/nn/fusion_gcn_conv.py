@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import GCNConv
 
+from iciclegcn.nn.mix_streams import FusionCoefficients
 from iciclegcn.nn.propagate import Propagation, propagate
 
 
@@ -75,8 +76,7 @@ class FusionGCNConv(GCNConv):  # type: ignore[misc]
             ValueError: If the states do not have one shape [N, in_channels].
         """
         fused = self.mix(x, peers, h)
-        # A(GW) = (AG)W: propagate where the state is narrower.
-        if self.in_channels < self.out_channels:
+        if self.aggregates_first:
             out = self.lin(self._aggregate(fused, edge_index, edge_weight))
         else:
             out = self._aggregate(self.lin(fused), edge_index, edge_weight)
@@ -91,13 +91,22 @@ class FusionGCNConv(GCNConv):  # type: ignore[misc]
                     f"'x', 'peers' and 'h' must all be [N, {self.in_channels}] "
                     f"(got {[tuple(s.shape) for s in (x, *peers, h)]})"
                 )
-        weight = self.autoencoder_weight + (0.0 if peers else self.gamma)
-        fused = self.sigma * x
-        if weight != 0.0:
-            fused = torch.add(fused, h.to(fused.dtype), alpha=weight)
-        for peer in peers:
-            fused = torch.add(fused, peer, alpha=self.gamma / len(peers))
+        own, peer, autoencoder = self.coefficients(len(peers))
+        fused = torch.add(own * x, h.to(x.dtype), alpha=autoencoder)
+        for state in peers:
+            fused = torch.add(fused, state, alpha=peer)
         return fused
+
+    @property
+    def aggregates_first(self) -> bool:
+        """Whether to propagate before the linear map: A(GW) = (AG)W, so where it is narrower."""
+        return bool(self.in_channels < self.out_channels)
+
+    def coefficients(self, num_peers: int) -> FusionCoefficients:
+        """Weights of the stream itself, of each of its peers, and of the auto-encoder."""
+        if num_peers == 0:
+            return FusionCoefficients(self.sigma, 0.0, self.autoencoder_weight + self.gamma)
+        return FusionCoefficients(self.sigma, self.gamma / num_peers, self.autoencoder_weight)
 
     def _aggregate(
         self, x: Tensor, edge_index: Tensor | Propagation, edge_weight: Tensor | None
