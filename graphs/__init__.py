@@ -2,5 +2,16 @@
 
 from graphs.edges import ScaleGraph, scale_graphs
 from graphs.knn import Neighbors, knn
+from graphs.modularity import modularity
+from graphs.stats import GraphSummary, connected_components, graph_summary, homophily
 
-__all__ = ["Neighbors", "ScaleGraph", "knn", "scale_graphs"]
+__all__ = [
+    "GraphSummary",
+    "Neighbors",
+    "ScaleGraph",
+    "connected_components",
+    "graph_summary",
+    "homophily",
+    "knn",
+    "scale_graphs",
+]

@@ -235,7 +235,7 @@ class MGCNConfig:
         centers: ``code`` (k-means on the code, Eq. 20), or ``features``: k-means on the
             normalised features, centres placed at those clusters' mean code.
         propagation_steps: How often the features are averaged over the largest graph before
-            that k-means; 0 in the paper.
+            that k-means; of several numbers the graph's modularity picks one. (0,) in the paper.
         code_warmup_steps: Steps in which the code first learns the k-means partition; 0 in the
             paper.
         kmeans_restarts: Restarts of that k-means.
@@ -257,7 +257,7 @@ class MGCNConfig:
     shared_weights: bool = False
     gcn_init: str = "random"
     centers: str = "code"
-    propagation_steps: int = 0
+    propagation_steps: tuple[int, ...] = (0,)
     code_warmup_steps: int = 0
     kmeans_restarts: int = 20
     degrees_of_freedom: float = 1.0
@@ -294,9 +294,12 @@ class MGCNConfig:
         for name in ("learning_rate", "degrees_of_freedom"):
             value = getattr(self, name)
             _require(value > 0, f"mgcn.{name}", "positive", value)
-        for name in ("iterations", "propagation_steps", "code_warmup_steps"):
+        for name in ("iterations", "code_warmup_steps"):
             value = getattr(self, name)
             _require(value >= 0, f"mgcn.{name}", "0 or more", value)
+        steps = self.propagation_steps
+        _require(len(steps) >= 1, "mgcn.propagation_steps", "one number or more", steps)
+        _require(min(steps) >= 0, "mgcn.propagation_steps", "0 or more", steps)
         _require(
             self.kmeans_restarts >= 1, "mgcn.kmeans_restarts", "1 or more", self.kmeans_restarts
         )

@@ -11,16 +11,29 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 from torch.nn import functional as F
 
+from graphs.modularity import modularity
 from iciclegcn.config import MGCNConfig
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.nn.propagate import Propagation, propagate
 
 
+SMALL_GAIN = 0.002  # of modularity: not worth averaging further
+
+
 class InitialPartition(NamedTuple):
-    """Hard assignments int64 [N], and the k-means centres [K, width of the rows it ran on]."""
+    """Where stage 2 starts.
+
+    Attributes:
+        assignments: Hard assignments, int64 [N].
+        centers: The k-means centres [K, width of the rows it ran on].
+        propagation_steps: How often the features had been averaged over the graph.
+        modularity: How well the partition follows the graph.
+    """
 
     assignments: NDArray[np.int64]
     centers: NDArray[np.float32]
+    propagation_steps: int
+    modularity: float
 
 
 def initial_partition(
@@ -34,43 +47,69 @@ def initial_partition(
 ) -> InitialPartition:
     """Partition the images by k-means on the code, or on the features.
 
-    Features may first be averaged over the graph, ``options.propagation_steps`` times: images
-    that are neighbours of neighbours come together, and k-means cuts where edges are few.
+    Features may first be averaged over the graph: images that are neighbours of neighbours come
+    together, and k-means cuts where edges are few; too much averaging and clusters melt. Of
+    several ``options.propagation_steps`` the fewest are taken whose partition comes within
+    ``SMALL_GAIN`` of the best modularity, a figure of the graph alone.
 
     Args:
         x: Features [N, D].
         code: Softmax code [N, K].
-        graph: The graph to average over, symmetrically or row normalised.
+        graph: The graph to average over, normalised.
         options: ``centers``, ``propagation_steps`` and ``kmeans_restarts``.
         seed: Fixes the restarts.
         monitor: Warned when the rows do not fall into K groups.
 
     Returns:
-        The best of the restarts.
+        The best of the restarts for the chosen number of steps.
 
     Source:
         IcicleGCN (Xu et al., 2024), below Eq. 20: k-means on the code. The features are this
         library's departure.
     """
+    edge_index = graph_edges(graph)
+
+    def partition(rows: Tensor, steps: int) -> InitialPartition:
+        assignments, centers = _kmeans(rows, code.size(1), options.kmeans_restarts, seed)
+        found = modularity(edge_index.cpu(), torch.from_numpy(assignments))
+        return InitialPartition(assignments, centers, steps, found)
+
     if options.centers == "code":
-        rows = code
+        chosen = partition(code, 0)
     else:
-        rows = F.normalize(x, dim=1)
-        for _ in range(options.propagation_steps):
-            rows = propagate(graph, rows)
-        rows = F.normalize(rows, dim=1)
-    num_clusters = code.size(1)
-    kmeans = KMeans(num_clusters, n_init=options.kmeans_restarts, random_state=seed)
-    with warnings.catch_warnings():
-        # Fewer distinct rows than clusters: told below, in terms of the run.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        assignments = kmeans.fit_predict(rows.cpu().numpy()).astype(np.int64)
-    if (found := len(np.unique(assignments))) < num_clusters:
+        candidates = []
+        rows, done = F.normalize(x, dim=1), 0
+        for steps in sorted(set(options.propagation_steps)):
+            for _ in range(steps - done):
+                rows = propagate(graph, rows)
+            done = steps
+            candidates.append(partition(F.normalize(rows, dim=1), steps))
+        best = max(candidate.modularity for candidate in candidates)
+        chosen = next(each for each in candidates if each.modularity >= best - SMALL_GAIN)
+    if (used := len(np.unique(chosen.assignments))) < code.size(1):
         monitor.warn(
-            f"k-means on the {options.centers} finds {found} of {num_clusters} clusters: stage 1 "
+            f"k-means on the {options.centers} finds {used} of {code.size(1)} clusters: stage 1 "
             "has collapsed; train it longer, or lower '--num-clusters'"
         )
-    return InitialPartition(assignments, np.asarray(kmeans.cluster_centers_, dtype=np.float32))
+    return chosen
+
+
+def graph_edges(graph: Propagation) -> Tensor:
+    """Rows and columns [2, E] of a prepared graph."""
+    rowptr, col = graph.rows.rowptr.long(), graph.rows.col.long()
+    nodes = torch.arange(graph.num_nodes, device=col.device)
+    return torch.stack([nodes.repeat_interleave(rowptr.diff()), col])
+
+
+def _kmeans(
+    rows: Tensor, num_clusters: int, restarts: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    kmeans = KMeans(num_clusters, n_init=restarts, random_state=seed)
+    with warnings.catch_warnings():
+        # Fewer distinct rows than clusters: told by the caller, in terms of the run.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assignments = kmeans.fit_predict(rows.cpu().numpy())
+    return assignments.astype(np.int64), np.asarray(kmeans.cluster_centers_, dtype=np.float32)
 
 
 def code_centers(partition: InitialPartition, code: Tensor, options: MGCNConfig) -> Tensor:
