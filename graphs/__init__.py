@@ -13,5 +13,6 @@ __all__ = [
     "graph_summary",
     "homophily",
     "knn",
+    "modularity",
     "scale_graphs",
 ]

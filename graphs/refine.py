@@ -6,9 +6,10 @@ and in float64; a row whose list the rounding of the search may have spoilt is s
 """
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-_BLOCK_BYTES = 16 * 2**20
+_BLOCK_BYTES = 2**22
 
 
 def refine(
@@ -29,18 +30,12 @@ def refine(
         Indices [N, k], nearest first, ties by index, and squared distances [N, k].
     """
     num_nodes, dim = x.shape
-    width = candidates.shape[1]
-    indices = np.empty((num_nodes, k), dtype=np.int64)
-    distances = np.empty((num_nodes, k))
-    farthest = np.empty(num_nodes)
-    step = max(1, _BLOCK_BYTES // (8 * dim * width))
-    for start in range(0, num_nodes, step):
-        rows = np.arange(start, min(start + step, num_nodes))
-        measured = squared_distances(x, rows, candidates[rows])
-        farthest[rows] = measured.max(axis=1)
-        measured[candidates[rows] == rows[:, None]] = np.inf
-        indices[rows], distances[rows] = _nearest(candidates[rows], measured, k)
-    if width < num_nodes:
+    rows = np.arange(num_nodes)
+    measured = squared_distances(x, rows, candidates)
+    farthest = measured.max(axis=1)
+    measured[candidates == rows[:, None]] = np.inf
+    indices, distances = _nearest(candidates, measured, k)
+    if candidates.shape[1] < num_nodes:
         doubtful = np.flatnonzero(~_certain(distances[:, -1], farthest, norms, dim))
         indices[doubtful], distances[doubtful] = search_again(x, doubtful, k)
     return indices, distances
@@ -50,9 +45,16 @@ def squared_distances(
     x: NDArray[np.float32], rows: NDArray[np.int64], others: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Squared distances [R, m] of ``rows`` [R] to ``others`` [R, m], by differences."""
-    difference = x[others].astype(np.float64)  # [R, m, D]
-    difference -= x[rows, None]
-    return np.asarray(np.einsum("rmd,rmd->rm", difference, difference))
+    features, left, right = torch.from_numpy(x), torch.from_numpy(rows), torch.from_numpy(others)
+    measured = torch.empty(right.shape, dtype=torch.float64)
+    step = max(1, _BLOCK_BYTES // (8 * x.shape[1] * right.shape[1]))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        found = features[right[part]].double()  # [B, m, D]
+        own = features[left[part], None].double()  # [B, 1, D]
+        distance = torch.cdist(own, found, compute_mode="donot_use_mm_for_euclid_dist")
+        measured[part] = distance[:, 0] ** 2
+    return np.asarray(measured.numpy())
 
 
 def search_again(
@@ -61,20 +63,31 @@ def search_again(
     """The k nearest of a few rows against all, in float64; ties go to the lower index."""
     indices = np.empty((len(rows), k), dtype=np.int64)
     distances = np.empty((len(rows), k))
-    if len(rows) == 0:
-        return indices, distances
-    centered = x.astype(np.float64) - x.mean(axis=0, dtype=np.float64)
-    squares = np.einsum("nd,nd->n", centered, centered)
+    shift = x.mean(axis=0, dtype=np.float64)
     step = max(1, _BLOCK_BYTES // (8 * len(x)))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
-        expanded = squares - 2 * (centered[block] @ centered.T) + squares[block, None]
+        expanded = _expanded_distances(x, block, shift)
         expanded[np.arange(len(block)), block] = np.inf
         found = _smallest(expanded, k)
-        measured = squared_distances(x, block, found)
         part = slice(start, start + len(block))
-        indices[part], distances[part] = _nearest(found, measured, k)
+        indices[part], distances[part] = _nearest(found, squared_distances(x, block, found), k)
     return indices, distances
+
+
+def _expanded_distances(
+    x: NDArray[np.float32], rows: NDArray[np.int64], shift: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Squared distances [R, N] of ``rows`` to all, by float64 products of the shifted rows."""
+    left = x[rows] - shift
+    expanded = np.empty((len(rows), len(x)))
+    step = max(1, _BLOCK_BYTES // (8 * x.shape[1]))
+    for start in range(0, len(x), step):
+        right = x[start : start + step] - shift
+        squares = np.einsum("nd,nd->n", right, right)
+        np.subtract(squares, 2 * (left @ right.T), out=expanded[:, start : start + step])
+    expanded += np.einsum("rd,rd->r", left, left)[:, None]
+    return expanded
 
 
 def _certain(

@@ -1,6 +1,6 @@
 """Figures of a clustering that need no truth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -28,6 +28,52 @@ class Collapse(NamedTuple):
     collapsed: bool
 
 
+def label_free_metrics(
+    x: NDArray[np.floating],
+    streams: Sequence[NDArray[np.floating]],
+    q: NDArray[np.floating],
+    assignments: NDArray[np.int64],
+    probabilities: NDArray[np.floating],
+    num_clusters: int,
+    *,
+    seed: int,
+    sample_size: int = 2000,
+) -> dict[str, Any]:
+    """Sizes, confidence, agreement and separation of the clusters of a run.
+
+    Args:
+        x: Features [N, D].
+        streams: Soft assignments [N, K] of every stream.
+        q: Soft assignments [N, K] of the code.
+        assignments: Clusters [N] in [0, K).
+        probabilities: Soft assignments [N, K] that ``assignments`` come from.
+        num_clusters: K, 2 or more.
+        seed: Fixes the silhouette's sample.
+        sample_size: Rows of that sample at most.
+
+    Returns:
+        Plain values, ready for JSON: ``cluster_sizes``, ``empty_clusters``, ``size_entropy``,
+        ``mean_confidence`` (of each row's own cluster), ``stream_agreement``,
+        ``pairwise_agreement`` (of streams and q) and ``silhouette``.
+
+    Raises:
+        ValueError: If shapes disagree or a cluster is outside [0, K).
+    """
+    heads = {f"stream_{index}": stream for index, stream in enumerate(streams)} | {"q": q}
+    _validate(x, heads | {"probabilities": probabilities}, assignments, num_clusters)
+    sizes = cluster_sizes(assignments, num_clusters)
+    own = probabilities[np.arange(len(assignments)), assignments]
+    return {
+        "cluster_sizes": sizes.tolist(),
+        "empty_clusters": int((sizes == 0).sum()),
+        "size_entropy": size_entropy(sizes),
+        "mean_confidence": float(own.mean(dtype=np.float64)),
+        "stream_agreement": stream_agreement(streams),
+        "pairwise_agreement": pairwise_agreement(heads),
+        "silhouette": silhouette_on_sample(x, assignments, seed=seed, sample_size=sample_size),
+    }
+
+
 def cluster_sizes(assignments: NDArray[np.int64], num_clusters: int) -> NDArray[np.int64]:
     """Number of rows of each cluster [K].
 
@@ -53,7 +99,7 @@ def collapse(assignments: NDArray[np.int64], num_clusters: int) -> Collapse:
 
 
 def stream_agreement(streams: Sequence[NDArray[np.floating]]) -> float | None:
-    """Share of rows that two streams put into one cluster, mean over the pairs of streams.
+    """Share of rows that all streams put into one cluster.
 
     Args:
         streams: Soft assignments [N, K] of every stream.
@@ -62,8 +108,33 @@ def stream_agreement(streams: Sequence[NDArray[np.floating]]) -> float | None:
         A share in [0, 1], or None for a single stream.
     """
     hard = [stream.argmax(axis=1) for stream in streams]
-    shares = [float((a == b).mean()) for a, b in combinations(hard, 2)]
-    return float(np.mean(shares)) if shares else None
+    if len(hard) < 2:
+        return None
+    return float(np.all([clusters == hard[0] for clusters in hard[1:]], axis=0).mean())
+
+
+def pairwise_agreement(heads: Mapping[str, NDArray[np.floating]]) -> dict[str, float]:
+    """Share of rows that two heads put into one cluster, for every pair.
+
+    Args:
+        heads: Soft assignments [N, K] by name.
+
+    Returns:
+        Shares in [0, 1] by ``first/second``.
+    """
+    hard = {name: soft.argmax(axis=1) for name, soft in heads.items()}
+    return {f"{a}/{b}": float((hard[a] == hard[b]).mean()) for a, b in combinations(hard, 2)}
+
+
+def size_entropy(sizes: NDArray[np.int64]) -> float:
+    """Entropy of the cluster sizes over log K: 1 when all are equal, 0 when one holds all.
+
+    Args:
+        sizes: Rows of each cluster [K], K >= 2.
+    """
+    share = sizes[sizes > 0] / sizes.sum()
+    # Abs: one full cluster gives -0.0 otherwise.
+    return abs(float((share * np.log(share)).sum())) / float(np.log(len(sizes)))
 
 
 def silhouette_on_sample(
@@ -103,3 +174,29 @@ def kmeans_on_features(
     """
     kmeans = KMeans(num_clusters, n_init=restarts, random_state=seed)
     return np.asarray(kmeans.fit_predict(normalize(x)), dtype=np.int64)
+
+
+def _validate(
+    x: NDArray[np.floating],
+    heads: Mapping[str, NDArray[np.floating]],
+    assignments: NDArray[np.int64],
+    num_clusters: int,
+) -> None:
+    num_nodes = len(assignments)
+    if num_nodes == 0 or num_clusters < 2:
+        raise ValueError(
+            "'assignments' must not be empty and 'num_clusters' at least 2 "
+            f"(got {num_nodes} rows and {num_clusters})"
+        )
+    if x.ndim != 2 or len(x) != num_nodes:
+        raise ValueError(f"'x' must be [{num_nodes}, D] (got shape {x.shape})")
+    for name, soft in heads.items():
+        if soft.shape != (num_nodes, num_clusters):
+            raise ValueError(
+                f"'{name}' must be [{num_nodes}, {num_clusters}] (got shape {soft.shape})"
+            )
+    if assignments.min() < 0 or assignments.max() >= num_clusters:
+        raise ValueError(
+            f"'assignments' must be in [0, {num_clusters - 1}] "
+            f"(got [{assignments.min()}, {assignments.max()}])"
+        )
