@@ -100,8 +100,9 @@ def _quick(source: str) -> Config:
             code_warmup_steps=200,
             iterations=30,
             reconstruction="entry_mean",
-            code_weight=0.0,
-            stream_weights=(0.0,),
+            learning_rate=3e-4,
+            code_weight=0.01,
+            stream_weights=(0.01,),
             neighbor_weight=1.0,
         ),
     )
