@@ -1,0 +1,75 @@
+"""Every choice of a run, as frozen dataclasses that validate themselves.
+
+A field's default is the paper's (``paper`` preset); the section or equation it comes from stands
+beside it. ``None`` means "what suits the data": `iciclegcn.presets` fills those in.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from iciclegcn.config.checks import one_of
+from iciclegcn.config.graph import GraphConfig
+from iciclegcn.config.images import DataConfig, ViewConfig
+from iciclegcn.config.mgcn import MGCNConfig
+from iciclegcn.config.networks import AutoEncoderConfig, BackboneConfig
+from iciclegcn.config.pretrain import PretrainConfig
+from iciclegcn.errors import UserError
+
+__all__ = [
+    "AutoEncoderConfig",
+    "BackboneConfig",
+    "Config",
+    "DataConfig",
+    "GraphConfig",
+    "MGCNConfig",
+    "PretrainConfig",
+    "ViewConfig",
+]
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run.
+
+    Attributes:
+        num_clusters: K; known for the named data sets.
+        preset: The preset the other fields started from.
+        seed: Fixes every random draw.
+        device: ``auto``, ``cpu`` or ``cuda[:N]``.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+    """
+
+    num_clusters: int | None = None
+    preset: str = "quick"
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    data: DataConfig = field(default_factory=DataConfig)
+    views: ViewConfig = field(default_factory=ViewConfig)
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    autoencoder: AutoEncoderConfig = field(default_factory=AutoEncoderConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    graph: GraphConfig = field(default_factory=GraphConfig)
+    mgcn: MGCNConfig = field(default_factory=MGCNConfig)
+
+    def __post_init__(self) -> None:
+        if self.num_clusters is not None and self.num_clusters < 2:
+            raise UserError(f"'--num-clusters' must be at least 2 (got {self.num_clusters})")
+        one_of("precision", self.precision, ("auto", "fp32", "bf16", "fp16"))
+        output = self.mgcn.output
+        if output.startswith("stream_") and int(output[7:]) >= len(self.graph.k):
+            raise UserError(
+                f"'mgcn.output' names {output} and 'graph.k' has {len(self.graph.k)} scale(s)"
+            )
+
+    def to_dict(self) -> dict[str, object]:
+        """Nested plain values, ready for YAML or JSON (tuples become lists)."""
+        return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value

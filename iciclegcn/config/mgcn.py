@@ -1,0 +1,95 @@
+"""Stage 2."""
+
+from dataclasses import dataclass
+
+from iciclegcn.config.checks import one_of, require
+
+
+@dataclass(frozen=True)
+class MGCNConfig:
+    """Stage 2: the multi-scale GCN (Eq. 9-26, Algorithm 1 steps 7-10).
+
+    Attributes:
+        sigma: Weight of a stream's own state in the fusion (Eq. 15-16).
+        gamma: Weight of the other streams' mean.
+        autoencoder_weight: Weight of the auto-encoder's state; None: 1 - sigma - gamma.
+        shared_weights: One set of GCN weights for all streams.
+        gcn_init: ``random``, or ``encoder`` (start from the encoder's weights).
+        centers: ``code`` (k-means on the code, Eq. 20), or ``features``: k-means on the
+            normalised features, centres placed at those clusters' mean code.
+        propagation_steps: How often the features are averaged over the largest graph before
+            that k-means; of several numbers the graph's modularity picks one. (0,) in the paper.
+        code_warmup_steps: Steps in which the code first learns the k-means partition; 0 in the
+            paper.
+        kmeans_restarts: Restarts of that k-means.
+        degrees_of_freedom: t of Eq. 20.
+        iterations: Steps of Adam, full batch.
+        learning_rate: Adam's.
+        reconstruction: ``squared_norm`` (Eq. 11) or ``entry_mean``.
+        reconstruction_weight: Factor of Eq. 11 in Eq. 26.
+        code_weight: alpha of Eq. 26.
+        stream_weights: beta, eta, ... of Eq. 26, one a stream; the last repeats.
+        neighbor_weight: Factor of the cluster loss of Eq. 5 between each row and a neighbour
+            across scales; 0 in the paper.
+        output: ``streams`` (mean of the streams), ``stream_0``, ``stream_1``, ... or ``q``.
+    """
+
+    sigma: float = 0.4
+    gamma: float = 0.2
+    autoencoder_weight: float | None = None
+    shared_weights: bool = False
+    gcn_init: str = "random"
+    centers: str = "code"
+    propagation_steps: tuple[int, ...] = (0,)
+    code_warmup_steps: int = 0
+    kmeans_restarts: int = 20
+    degrees_of_freedom: float = 1.0
+    iterations: int = 1000
+    learning_rate: float = 1e-4
+    reconstruction: str = "squared_norm"
+    reconstruction_weight: float = 1.0
+    code_weight: float = 0.1
+    stream_weights: tuple[float, ...] = (0.05, 0.01)
+    neighbor_weight: float = 0.0
+    output: str = "streams"
+
+    def __post_init__(self) -> None:
+        for name in (
+            "sigma",
+            "gamma",
+            "reconstruction_weight",
+            "code_weight",
+            "neighbor_weight",
+        ):
+            value = getattr(self, name)
+            require(value >= 0, f"mgcn.{name}", "0 or more", value)
+        rest = self.autoencoder_weight
+        require(rest is None or rest >= 0, "mgcn.autoencoder_weight", "0 or more", rest)
+        require(
+            rest is not None or self.sigma + self.gamma <= 1,
+            "mgcn.sigma + mgcn.gamma",
+            "at most 1 unless mgcn.autoencoder_weight is given",
+            self.sigma + self.gamma,
+        )
+        one_of("mgcn.gcn_init", self.gcn_init, ("random", "encoder"))
+        one_of("mgcn.centers", self.centers, ("code", "features"))
+        one_of("mgcn.reconstruction", self.reconstruction, ("squared_norm", "entry_mean"))
+        for name in ("learning_rate", "degrees_of_freedom"):
+            value = getattr(self, name)
+            require(value > 0, f"mgcn.{name}", "positive", value)
+        for name in ("iterations", "code_warmup_steps"):
+            value = getattr(self, name)
+            require(value >= 0, f"mgcn.{name}", "0 or more", value)
+        steps = self.propagation_steps
+        require(len(steps) >= 1, "mgcn.propagation_steps", "one number or more", steps)
+        require(min(steps) >= 0, "mgcn.propagation_steps", "0 or more", steps)
+        require(
+            self.kmeans_restarts >= 1, "mgcn.kmeans_restarts", "1 or more", self.kmeans_restarts
+        )
+        weights = self.stream_weights
+        require(len(weights) >= 1, "mgcn.stream_weights", "one weight or more", weights)
+        require(min(weights) >= 0, "mgcn.stream_weights", "0 or more", weights)
+        valid = self.output in ("streams", "q") or (
+            self.output.startswith("stream_") and self.output[7:].isdigit()
+        )
+        require(valid, "mgcn.output", "streams, stream_0, stream_1, ... or q", self.output)
