@@ -60,10 +60,14 @@ def squared_distances(
 def search_again(
     x: NDArray[np.float32], rows: NDArray[np.int64], k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The k nearest of a few rows against all, in float64; ties go to the lower index."""
+    """The k nearest of a few rows against all, in float64; ties go to the lower index.
+
+    Entries of x are expected within [-1, 1].
+    """
     indices = np.empty((len(rows), k), dtype=np.int64)
     distances = np.empty((len(rows), k))
-    shift = x.mean(axis=0, dtype=np.float64)
+    # A shift on a coarse grid keeps products of coarse data (pixels, counts) exact, ties with them.
+    shift = np.rint(x.mean(axis=0, dtype=np.float64) * 2**12) / 2**12
     step = max(1, _BLOCK_BYTES // (8 * len(x)))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
