@@ -114,7 +114,7 @@ def _data(source: str, image_size: int | None) -> DataConfig:
         cache_size = dataset.image_size if dataset.native else _margin(image_size or 224)
         return DataConfig(source, image_size, cache_size, dataset.channels)
     if Path(source).suffix.lower() in (".npy", ".npz"):
-        return DataConfig(source)  # arrays keep their own size and channels
+        return DataConfig(source, image_size)  # kept at their own size and channels
     return DataConfig(source, image_size, _margin(image_size or 224), 3)
 
 
@@ -125,8 +125,9 @@ def _margin(image_size: int) -> int:
 
 def _views(source: str, image_size: int | None, views: ViewConfig) -> ViewConfig:
     dataset = find_named(source)
-    strength = dataset.jitter_strength if dataset else 1.0
-    blurred = dataset.blur if dataset else (image_size or 224) >= 96
+    large = (image_size or 224) >= 96
+    strength = dataset.jitter_strength if dataset else (1.0 if large else 0.5)
+    blurred = (dataset is None or dataset.blur) and large
     colored = dataset is None or dataset.photographs
     return dataclasses.replace(
         views,
