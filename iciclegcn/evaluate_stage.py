@@ -8,13 +8,12 @@ from iciclegcn.data.labels import Labels, read_labels
 from iciclegcn.data.sources import open_source
 from iciclegcn.errors import UserError
 from iciclegcn.evaluation.label_free import (
-    cluster_sizes,
     collapse,
     kmeans_on_features,
-    silhouette_on_sample,
-    stream_agreement,
+    label_free_metrics,
 )
 from iciclegcn.evaluation.metrics import clustering_metrics
+from iciclegcn.evaluation.probes import knn_vote_accuracy
 from iciclegcn.progress import Reporter
 from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_folder import RunFolder
@@ -29,48 +28,60 @@ def evaluate_stage(folder: RunFolder, reporter: Reporter) -> None:
         UserError: If the labels cannot be read or do not fit.
     """
     with folder.stage("evaluate", reporter):
-        metrics = label_free_metrics(folder)
+        metrics = figures_without_labels(folder)
         folder.artefacts.write_metrics(metrics)
         labels = _labels(folder, reporter)
         if labels is not None:
-            metrics["num_classes"] = len(labels.class_names)
-            metrics["heads"] = labelled_metrics(folder, labels)
-            folder.artefacts.write_metrics(metrics)
+            folder.artefacts.write_metrics(metrics | figures_with_labels(folder, labels))
 
 
-def label_free_metrics(folder: RunFolder) -> dict[str, Any]:
+def figures_without_labels(folder: RunFolder) -> dict[str, Any]:
     """Sizes, confidence, agreement, silhouette and signs of collapse."""
     artefacts, config = folder.artefacts, folder.config
     soft = artefacts.read_arrays("assignments_soft")
-    assignments = artefacts.read_assignments()
+    clusters = artefacts.read_assignments().clusters
     num_clusters = soft["output"].shape[1]
     pretrained = artefacts.read_array("pretrained_code").argmax(axis=1)
-    streams = [soft[name] for name in sorted(soft) if name.startswith("stream_")]
-    x = artefacts.read_array("features")
+    figures = label_free_metrics(
+        artefacts.read_array("features"),
+        [soft[name] for name in _stream_names(soft)],
+        soft["q"],
+        clusters,
+        soft["output"],
+        num_clusters,
+        seed=config.seed,
+    )
     return {
-        "num_images": len(assignments.clusters),
+        "num_images": len(clusters),
         "num_clusters": num_clusters,
         "output": config.mgcn.output,
-        "cluster_sizes": cluster_sizes(assignments.clusters, num_clusters).tolist(),
-        "mean_confidence": float(assignments.confidences.mean()),
-        "stream_agreement": stream_agreement(streams),
-        "silhouette": silhouette_on_sample(x, assignments.clusters, seed=config.seed),
+        **figures,
         "collapse": {
             "after_pretraining": collapse(pretrained, num_clusters)._asdict(),
-            "after_clustering": collapse(assignments.clusters, num_clusters)._asdict(),
+            "after_clustering": collapse(clusters, num_clusters)._asdict(),
         },
         "num_classes": None,
+        "knn_accuracy": None,
         "heads": None,
     }
 
 
-def labelled_metrics(folder: RunFolder, labels: Labels) -> dict[str, dict[str, float]]:
-    """acc, nmi, ari, f1 and purity of every head, and of k-means on the features."""
-    num_clusters = folder.artefacts.read_array("pretrained_code").shape[1]
-    x = folder.artefacts.read_array("features")
-    clusters = head_clusters(folder.artefacts)
-    clusters["kmeans_features"] = kmeans_on_features(x, num_clusters, seed=folder.config.seed)
-    return {name: clustering_metrics(labels.y, rows) for name, rows in clusters.items()}
+def figures_with_labels(folder: RunFolder, labels: Labels) -> dict[str, Any]:
+    """acc, nmi, ari, f1 and purity of every head and of k-means, and what the features know.
+
+    ``knn_accuracy`` is the leave-one-out vote of the run's own neighbours, at the largest k.
+    """
+    artefacts = folder.artefacts
+    num_clusters = artefacts.read_array("pretrained_code").shape[1]
+    x = artefacts.read_array("features")
+    heads = head_clusters(artefacts)
+    heads["kmeans_features"] = kmeans_on_features(x, num_clusters, seed=folder.config.seed)
+    neighbors = artefacts.read_arrays("neighbors")["indices"]
+    return {
+        "num_classes": len(labels.class_names),
+        "knn_accuracy": knn_vote_accuracy(neighbors, labels.y),
+        "heads": {name: clustering_metrics(labels.y, rows) for name, rows in heads.items()},
+    }
 
 
 def head_clusters(artefacts: RunArtefacts) -> dict[str, np.ndarray]:
@@ -80,12 +91,16 @@ def head_clusters(artefacts: RunArtefacts) -> dict[str, np.ndarray]:
     ``pretrained_code`` the code of stage 1, that is without GCNs.
     """
     soft = artefacts.read_arrays("assignments_soft")
-    names = sorted(name for name in soft if name.startswith("stream_"))
+    names = _stream_names(soft)
     heads = {"output": artefacts.read_assignments().clusters}
     heads["streams"] = np.mean([soft[name] for name in names], axis=0).argmax(axis=1)
     heads |= {name: soft[name].argmax(axis=1) for name in (*names, "q", "code")}
     heads["pretrained_code"] = artefacts.read_array("pretrained_code").argmax(axis=1)
     return heads
+
+
+def _stream_names(soft: dict[str, np.ndarray]) -> list[str]:
+    return [f"stream_{u}" for u in range(len(soft)) if f"stream_{u}" in soft]
 
 
 def _labels(folder: RunFolder, reporter: Reporter) -> Labels | None:

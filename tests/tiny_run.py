@@ -23,6 +23,8 @@ TINY: dict[str, object] = {
     "pretrain.projection_channels": 8,
     "graph.k": [1, 3],
     "mgcn.iterations": 4,
+    "mgcn.propagation_steps": [0, 2],
+    "mgcn.code_warmup_steps": 3,
     "mgcn.kmeans_restarts": 2,
 }
 

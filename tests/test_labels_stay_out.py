@@ -1,0 +1,63 @@
+"""Labels may change figures, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from iciclegcn.pipeline import run, run_stage
+from iciclegcn.run_artefacts import RunArtefacts
+from tests.tiny_run import tiny_config, write_images, write_labels
+
+NOT_COMPARED = {"config.yaml", "manifest.json", "metrics.json"}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ICICLEGCN_CACHE", str(tmp_path / "cache"))
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    files = [file for file in out.rglob("*") if file.is_file()]
+    return {str(file.relative_to(out)): file.read_bytes() for file in files}
+
+
+def test_true_permuted_and_absent_labels_give_the_same_bytes(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images.npy")
+    true = write_labels(tmp_path / "true.csv")
+    permuted = write_labels(tmp_path / "permuted.csv", seed=1)
+    runs = {
+        name: run(tiny_config(images, data__labels=labels and str(labels)), tmp_path / name)
+        for name, labels in (("with_true", true), ("with_permuted", permuted), ("absent", None))
+    }
+    results = {name: contents(out) for name, out in runs.items()}
+    expected = results["absent"]
+    assert {"assignments.csv", "history.jsonl", "checkpoints/mgcn.safetensors"} <= expected.keys()
+    for name in ("with_true", "with_permuted"):
+        assert results[name].keys() == expected.keys()
+        differing = {file for file in expected if results[name][file] != expected[file]}
+        assert differing <= NOT_COMPARED
+    figures = {name: RunArtefacts(out).read_metrics()["heads"] for name, out in runs.items()}
+    assert figures["absent"] is None
+    assert figures["with_true"] != figures["with_permuted"]
+
+
+def test_evaluating_with_labels_changes_the_metrics_alone(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images.npy")
+    labels = write_labels(tmp_path / "labels.csv")
+    out = run(tiny_config(images), tmp_path / "run")
+    before = contents(out)
+    run_stage("evaluate", out, labels=str(labels))
+    after = contents(out)
+    differing = {file for file in before | after if before.get(file) != after.get(file)}
+    # The run's own record names the labels and the time of the evaluation.
+    assert differing == NOT_COMPARED
+
+
+def test_folder_names_stay_out_too(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images.npy")
+    out = run(tiny_config(images), tmp_path / "run")
+    config = (out / "config.yaml").read_text(encoding="utf-8")
+    assert "labels: null" in config
+    _, metadata = RunArtefacts(out).read_model("pretrain")
+    assert metadata["config"]["data"]["labels"] is None
+    assert metadata["config"]["data"]["labels_from_folders"] is False
