@@ -6,10 +6,12 @@ and in float64; a row whose list the rounding of the search may have spoilt is s
 """
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-_BLOCK_BYTES = 2**22
+# Differences are read as soon as they are written: a block stays in the processor's cache. Numpy
+# does it on one core: hundreds of small parallel regions stall wherever cores are shared.
+_DIFFERENCE_BYTES = 2**20
+_DISTANCE_BYTES = 2**24
 
 
 def refine(
@@ -45,16 +47,13 @@ def squared_distances(
     x: NDArray[np.float32], rows: NDArray[np.int64], others: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Squared distances [R, m] of ``rows`` [R] to ``others`` [R, m], by differences."""
-    features, left, right = torch.from_numpy(x), torch.from_numpy(rows), torch.from_numpy(others)
-    measured = torch.empty(right.shape, dtype=torch.float64)
-    step = max(1, _BLOCK_BYTES // (8 * x.shape[1] * right.shape[1]))
+    measured = np.empty(others.shape)
+    step = max(1, _DIFFERENCE_BYTES // (8 * x.shape[1] * others.shape[1]))
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
-        found = features[right[part]].double()  # [B, m, D]
-        own = features[left[part], None].double()  # [B, 1, D]
-        distance = torch.cdist(own, found, compute_mode="donot_use_mm_for_euclid_dist")
-        measured[part] = distance[:, 0] ** 2
-    return np.asarray(measured.numpy())
+        difference = np.subtract(x[others[part]], x[rows[part], None], dtype=np.float64)
+        measured[part] = np.einsum("rmd,rmd->rm", difference, difference)  # From [R, m, D].
+    return measured
 
 
 def search_again(
@@ -68,7 +67,7 @@ def search_again(
     distances = np.empty((len(rows), k))
     # A shift on a coarse grid keeps products of coarse data (pixels, counts) exact, ties with them.
     shift = np.rint(x.mean(axis=0, dtype=np.float64) * 2**12) / 2**12
-    step = max(1, _BLOCK_BYTES // (8 * len(x)))
+    step = max(1, _DISTANCE_BYTES // (8 * len(x)))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
         expanded = _expanded_distances(x, block, shift)
@@ -85,7 +84,7 @@ def _expanded_distances(
     """Squared distances [R, N] of ``rows`` to all, by float64 products of the shifted rows."""
     left = x[rows] - shift
     expanded = np.empty((len(rows), len(x)))
-    step = max(1, _BLOCK_BYTES // (8 * x.shape[1]))
+    step = max(1, _DISTANCE_BYTES // (8 * x.shape[1]))
     for start in range(0, len(x), step):
         right = x[start : start + step] - shift
         squares = np.einsum("nd,nd->n", right, right)
