@@ -51,6 +51,16 @@ def test_knn_is_exact_far_from_the_origin(backend: str) -> None:
     np.testing.assert_allclose(found.squared_distances, squared, rtol=1e-6)
 
 
+def test_an_offset_costs_no_second_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unexpected(x: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        if len(rows) > 0:
+            raise AssertionError(f"{len(rows)} rows were searched again")
+        return np.empty((0, k), dtype=np.int64), np.empty((0, k))
+
+    monkeypatch.setattr("graphs.refine.search_again", unexpected)
+    knn(RNG(0).normal(size=(300, 24)) + 3000, 7)
+
+
 def test_knn_is_exact_in_tight_clusters_far_apart() -> None:
     # No shift helps: half of the rows are far from any centre.
     rng = RNG(1)
