@@ -156,8 +156,13 @@ def _rotate(pixels: Tensor, degrees: float, draw: _Draws) -> Tensor:
     theta = torch.stack(
         [torch.stack([cos, -sin, zero], dim=1), torch.stack([sin, cos, zero], dim=1)], dim=1
     )
-    grid = F.affine_grid(theta, list(pixels.shape), align_corners=False).to(pixels.dtype)
-    return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    # In fp32 whatever the views' precision: bf16 cannot hold positions in larger images, and
+    # sampling in it is slower on the CPU besides.
+    grid = F.affine_grid(theta, list(pixels.shape), align_corners=False)
+    turned = F.grid_sample(
+        pixels.float(), grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return turned.to(pixels.dtype)
 
 
 def _jitter(pixels: Tensor, config: ViewConfig, draw: _Draws) -> tuple[Tensor, Tensor]:
@@ -199,4 +204,5 @@ def _hue_matrices(turn: Tensor) -> Tensor:
     zero, one = torch.zeros_like(angle), torch.ones_like(angle)
     rotation = torch.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], dim=1).view(-1, 3, 3)
     to_yiq = torch.tensor(_RGB_TO_YIQ, device=turn.device)
-    return torch.linalg.inv(to_yiq) @ rotation @ to_yiq
+    matrices: Tensor = torch.linalg.inv(to_yiq) @ rotation @ to_yiq
+    return matrices
