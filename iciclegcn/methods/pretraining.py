@@ -111,7 +111,7 @@ def pretrain(
     options = config.pretrain
     runtime.seed_everything("pretrain")
     model = PretrainModel(config, images.shape[1]).to(runtime.device)
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(
         model.parameters(), options.learning_rate, weight_decay=options.weight_decay, fused=True
     )
