@@ -93,6 +93,10 @@ def _resolve_device(device: str) -> torch.device:
         raise UserError(f"'--device' must be auto, cpu or cuda[:N] (got {device!r})") from error
     if resolved.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"'--device {device}' asks for a GPU and torch sees none; use cpu or auto")
+    if resolved.type == "cuda" and (resolved.index or 0) >= (found := torch.cuda.device_count()):
+        raise UserError(
+            f"'--device {device}' asks for a GPU that is not there (torch sees {found})"
+        )
     if resolved.type not in ("cpu", "cuda"):
         raise UserError(f"'--device' must be auto, cpu or cuda[:N] (got {device!r})")
     return resolved
