@@ -30,10 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(parse(arguments))
     except UserError as error:
-        _say(f"error: {error}")
+        _say(f"iciclegcn: error: {error}")
         return EXIT_USER_ERROR
     except FloatingPointError as error:
-        _say(f"error: {error}; try a lower learning rate, or --precision fp32")
+        _say(f"iciclegcn: error: {error}; try a lower learning rate, or --precision fp32")
         return EXIT_FAILURE
     except KeyboardInterrupt:
         _say("interrupted: the same command goes on from where it stopped")
@@ -66,12 +66,12 @@ def _run(options: Namespace) -> int:
         sys.stdout.write(to_yaml(config))
         return 0
     out = Path(options.out) if options.out else default_out(config)
-    if options.out is None:
-        _say(f"run folder: {out} (--out chooses another)")
+    opening = "" if options.out else f"run folder: {out} (--out chooses another)"
     from iciclegcn.pipeline import run
 
     until = "evaluate" if options.command == "run" else "pretrain"
-    return _print_summary(run(config, out, until=until, reporter=make_reporter(sys.stderr)))
+    reporter = make_reporter(sys.stderr, opening)
+    return _print_summary(run(config, out, until=until, reporter=reporter))
 
 
 def resolve_config(options: Namespace) -> Config:
@@ -111,4 +111,4 @@ def _print_summary(out: Path) -> int:
 
 
 def _say(message: str) -> None:
-    print(f"iciclegcn: {message}" if message.startswith("error") else message, file=sys.stderr)
+    print(re.sub(r"\s*\n\s*", " ", message), file=sys.stderr)

@@ -56,14 +56,17 @@ class PlainReporter:
 
     Args:
         stream: Where to write.
+        opening: A line before the first stage; a run refused before that shows none.
     """
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str], opening: str = "") -> None:
         self._stream = stream
+        self._opening = opening
         self._values: Mapping[str, float] = {}
 
     def begin(self, stage: str) -> None:
         del stage
+        self._open()
         self._values = {}
 
     def progress(self, done: int, total: int, unit: str, values: Mapping[str, float]) -> None:
@@ -71,6 +74,7 @@ class PlainReporter:
         self._values = values
 
     def end(self, stage: str, seconds: float | None) -> None:
+        self._open()
         if seconds is not None:
             loss = f", loss {self._values['loss']:.4g}" if "loss" in self._values else ""
             print(f"{stage}: {duration(seconds)}{loss}", file=self._stream, flush=True)
@@ -81,16 +85,23 @@ class PlainReporter:
     def close(self) -> None:
         pass
 
+    def _open(self) -> None:
+        if self._opening:
+            print(self._opening, file=self._stream, flush=True)
+            self._opening = ""
+
 
 class LiveReporter:
     """A bar with speed, time left and loss terms; a finished stage leaves one line.
 
     Args:
         console: A terminal.
+        opening: A line before the first stage; a run refused before that shows none.
     """
 
-    def __init__(self, console: "Console") -> None:
+    def __init__(self, console: "Console", opening: str = "") -> None:
         self._console = console
+        self._opening = opening
         self._stage = ""
         self._pace = Pace()
         self._unit = "step"
@@ -101,6 +112,7 @@ class LiveReporter:
         from rich.live import Live
 
         self.close()
+        self._open()
         self._pace, self._values, self._stage = Pace(), {}, stage
         # A new one for each stage: a stopped one would draw over the line left behind.
         self._live = Live(
@@ -117,6 +129,7 @@ class LiveReporter:
 
     def end(self, stage: str, seconds: float | None) -> None:
         self.close()
+        self._open()
         note = "done before" if seconds is None else duration(seconds)
         loss = f"   loss {self._values['loss']:.4g}" if "loss" in self._values else ""
         self._console.print(f"[bold]{stage:<9}[/bold] {note}{loss}", highlight=False)
@@ -131,6 +144,11 @@ class LiveReporter:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _open(self) -> None:
+        if self._opening:
+            self._console.print(self._opening, highlight=False, markup=False)
+            self._opening = ""
 
     def _render(self) -> "RenderableType":
         from rich.console import Group
@@ -201,14 +219,21 @@ class Pace:
         return (last - first) / (end - start) if last > first else None
 
 
-def make_reporter(stream: IO[str]) -> Reporter:
-    """The reporter for a stream: live on a terminal, plain lines elsewhere."""
+def make_reporter(stream: IO[str], opening: str = "") -> Reporter:
+    """The reporter for a stream: live on a terminal, plain lines elsewhere.
+
+    Args:
+        stream: Where to write.
+        opening: A line before the first stage.
+    """
     if not stream.isatty():
-        return PlainReporter(stream)
+        return PlainReporter(stream, opening)
     from rich.console import Console
 
     console = Console(file=stream)
-    return PlainReporter(stream) if console.is_dumb_terminal else LiveReporter(console)
+    if console.is_dumb_terminal:
+        return PlainReporter(stream, opening)
+    return LiveReporter(console, opening)
 
 
 def duration(seconds: float, *, whole: bool = False) -> str:

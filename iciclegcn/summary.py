@@ -71,12 +71,12 @@ def _clusters(metrics: dict[str, Any]) -> Iterator[str]:
 
 def _table(heads: dict[str, dict[str, float]], output: str) -> Iterator[str]:
     """One row a head; the one in assignments.csv comes first."""
-    yield f"{'':<22}" + "".join(f"{figure.upper():>8}" for figure in _FIGURES)
+    yield f"{'':<20}" + "".join(f"{figure.upper():>7}" for figure in _FIGURES)
     for name, figures in heads.items():
         if name == output:
             continue  # the first row has it
         title = "assignments.csv" if name == "output" else _title(name)
-        yield f"{title:<22}" + "".join(f"{figures[figure]:>8.3f}" for figure in _FIGURES)
+        yield f"{title:<20}" + "".join(f"{figures[figure]:>7.3f}" for figure in _FIGURES)
 
 
 def _title(head: str) -> str:

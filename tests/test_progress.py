@@ -43,6 +43,18 @@ def test_elsewhere_every_stage_is_one_line() -> None:
     assert stream.getvalue() == ("data: 0.0 s\nwarning: something\npretrain: 1:01 min, loss 4.2\n")
 
 
+def test_the_opening_comes_once_and_only_with_a_stage() -> None:
+    stream, console = io.StringIO(), terminal()
+    plain, live = PlainReporter(stream, "hello"), LiveReporter(console, "hello")
+    plain.close()
+    live.close()
+    assert stream.getvalue() == written(console) == ""
+    play(plain)
+    play(live)
+    assert stream.getvalue().startswith("hello\ndata")
+    assert stream.getvalue().count("hello") == written(console).count("hello") == 1
+
+
 def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:
     assert isinstance(make_reporter(io.StringIO()), PlainReporter)
 

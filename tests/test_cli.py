@@ -1,0 +1,261 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import iciclegcn
+from iciclegcn.cli import default_out, main, resolve_config
+from iciclegcn.cli_parser import parse
+from iciclegcn.config import Config
+from iciclegcn.config_values import build_config, read_config_file
+from iciclegcn.presets import preset_config
+from tests.tiny_run import tiny_options, write_images, write_labels
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder and a cache of the test's own."""
+    monkeypatch.setenv("ICICLEGCN_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+def resolved(words: str) -> Config:
+    return resolve_config(parse(words.split()))
+
+
+def process(*words: str, code: str | None = None) -> subprocess.CompletedProcess[str]:
+    start = ["-c", code] if code else ["-m", "iciclegcn"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *start, *words],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+
+def test_help_answers_within_a_second_and_loads_no_torch() -> None:
+    code = (
+        "import sys; from iciclegcn.cli import main\n"
+        "try: main(['run', '--help'])\n"
+        "finally: print(sorted({'torch', 'sklearn', 'rich', 'numpy'} & set(sys.modules)))"
+    )
+    best = 10.0
+    for _ in range(3):  # the machine may be busy: the quickest counts
+        start = time.perf_counter()
+        done = process(code=code)
+        best = min(best, time.perf_counter() - start)
+    assert done.returncode == 0
+    assert done.stdout.endswith("\n[]\n")
+    assert best < 1.0
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"iciclegcn {iciclegcn.__version__}\n"
+
+
+def test_without_words_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert capsys.readouterr().out.startswith("usage: iciclegcn COMMAND")
+
+
+def test_a_bare_run_is_quick_on_digits() -> None:
+    assert resolved("run") == preset_config("quick", "digits")
+    assert resolved("run").num_clusters == 10
+
+
+def test_the_preset_then_the_file_then_the_flags(home: Path) -> None:
+    text = "preset: official\ndata: {source: cifar10}\npretrain: {epochs: 7, batch_size: 64}\n"
+    (home / "c.yaml").write_text(text, encoding="utf-8")
+    config = resolved("run --pretrain.epochs 9 --config c.yaml")
+    expected = build_config(
+        preset_config("official", "cifar10"),
+        {"pretrain.epochs": 9, "pretrain.batch_size": 64},
+    )
+    assert config == expected
+    assert resolved("run stl10 --preset paper --config c.yaml").preset == "paper"
+    assert resolved("run stl10 --config c.yaml").data.source == "stl10"
+
+
+def test_the_printed_configuration_is_the_one_that_runs(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "run cifar10 --preset paper --graph.k 1,5,10 --mgcn.sigma 0.3 --seed 4 --strict"
+    assert main([*words.split(), "--print-config"]) == 0
+    text = capsys.readouterr().out
+    assert yaml.safe_load(text)["graph"]["k"] == [1, 5, 10]
+    (home / "c.yaml").write_text(text, encoding="utf-8")
+    assert build_config(Config(), read_config_file(home / "c.yaml")) == resolved(words)
+    assert resolved("run --config c.yaml") == resolved(words)
+    assert list(home.iterdir()) == [home / "c.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        ("run", "runs/digits-quick-0"),
+        ("run photos/holiday.zip --seed 3", "runs/holiday-quick-3"),
+        ("run ./my%20pets! --preset paper", "runs/my_20pets-paper-0"),
+        ("run cifar10:/somewhere", "runs/cifar10-quick-0"),
+        ("run .", "runs/here-quick-0"),
+    ],
+)
+def test_without_out_the_folder_is_named_for_the_run(words: str, out: str) -> None:
+    assert default_out(resolved(words)) == Path(out)
+
+
+MISTAKES = [
+    ("run --sed 3", "did you mean '--seed'?"),
+    ("run --seed x", "'seed' must be a whole number (got 'x')"),
+    ("run --pretrain.epochs 0", "'pretrain.epochs' must be at least 1"),
+    ("run --graph.k 1,a", "'graph.k' must be whole numbers"),
+    ("run --num-clusters 1", "'--num-clusters' must be at least 2 (got 1)"),
+    ("run --preset fast", "'--preset' must be one of quick, paper, official"),
+    ("run --precision fp8", "'precision' must be one of auto, fp32, bf16, fp16"),
+    ("run --backbone.name vgg", "'backbone.name' must be one of resnet18"),
+    ("run --mgcn.output stream_7", "names stream_7 and 'graph.k' has 2 scale(s)"),
+    ("run --config none.yaml", "cannot read 'none.yaml': No such file"),
+    ("run --config bad.yaml", "'bad.yaml' is not valid YAML"),
+    ("run --config key.yaml", "unknown field 'pretrain.epoch' in 'key.yaml'"),
+    ("run --config .", "cannot read '.'"),
+    ("run digist", "did you mean 'digits'?"),
+    ("run images.npy", "give it with --num-clusters"),
+    ("run images.npy --num-clusters 500", "at most the number of images, 120"),
+    ("run images.npy --num-clusters 4 --graph.k 1,120", "'graph.k' must be below"),
+    ("run images.npy --num-clusters 4 --labels none.csv", "'none.csv' does not exist"),
+    ("run images.npy --num-clusters 4 --labels-from-folders", "'--labels-from-folders' needs"),
+    ("run empty --num-clusters 4", "'empty'"),
+    ("run digits --data.source stl10", "give one"),
+    ("run --device tpu --pretrain.epochs 1", "'--device' must be auto, cpu or cuda[:N]"),
+    ("run --precision fp16 --device cpu", "'--precision fp16' needs a GPU"),
+    ("run --out bad.yaml", "'bad.yaml' is a file; give a folder"),
+    ("run --out full", "holds other files and no run; give another --out"),
+    ("embed --out nothing", "'nothing' is not a run folder"),
+    ("evaluate --out full --labels y.csv", "'full' is not a run folder"),
+    ("unknown", "unknown command 'unknown'"),
+]
+
+
+@pytest.mark.parametrize(("words", "fragment"), MISTAKES)
+def test_mistakes_are_one_sentence_and_exit_2(
+    words: str, fragment: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "bad.yaml").write_text("a: [\n", encoding="utf-8")
+    (home / "key.yaml").write_text("pretrain: {epoch: 3}\n", encoding="utf-8")
+    (home / "empty").mkdir()
+    (home / "full").mkdir()
+    (home / "full" / "mine.txt").write_text("mine", encoding="utf-8")
+    write_images(home / "images.npy")
+    command = words.split()
+    if command[0] == "run" and "--out" not in command:
+        command += ["--out", "out"]
+    assert main(command) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    said = [line for line in output.err.splitlines() if not line.startswith("data: ")]
+    assert len(said) == 1, output.err
+    assert said[0].startswith("iciclegcn: error: ")
+    assert fragment in said[0]
+    assert [file.name for file in (home / "full").iterdir()] == ["mine.txt"]
+
+
+def test_a_mistake_in_a_process_exits_2_without_traceback() -> None:
+    done = process("run", "digist")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_prints_results_on_stdout_and_a_line_a_stage_on_stderr(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(home / "images.npy")
+    labels = write_labels(home / "labels.csv")
+    words = ["run", "images.npy", "--labels", str(labels), *tiny_options()]
+    assert main(words) == 0
+    output = capsys.readouterr()
+    out = "runs/images-quick-0"
+    stages = [line.partition(":")[0] for line in output.err.splitlines() if "warning" not in line]
+    stages = [stage for stage in stages if stage != "run folder"]
+    assert stages == ["data", "pretrain", "embed", "graph", "cluster", "evaluate"]
+    assert f"run folder: {out} (--out chooses another)" in output.err
+    assert f"{out}/assignments.csv" in output.out
+    assert "without GCNs" in output.out
+    assert (home / out / "metrics.json").is_file()
+
+    assert main(words) == 0
+    again = capsys.readouterr()
+    assert again.out == output.out
+    assert again.err == f"run folder: {out} (--out chooses another)\n"
+
+    assert main([*words, "--pretrain.epochs", "5"]) == 2
+    assert "pretrain.epochs: 2 -> 5" in capsys.readouterr().err
+
+
+def test_stages_have_commands(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images(home / "images.npy")
+    out = ["--out", "run"]
+    assert main(["pretrain", "images.npy", *out, *tiny_options()]) == 0
+    assert "iciclegcn embed --out run" in capsys.readouterr().out
+    assert main(["cluster", *out]) == 2
+    assert "'iciclegcn embed --out run' first" in capsys.readouterr().err
+    for command in ("embed", "graph", "cluster", "evaluate"):
+        assert main([command, *out]) == 0
+    capsys.readouterr()
+    labels = str(write_labels(home / "labels.csv"))
+    assert main(["evaluate", *out, "--labels", labels]) == 0
+    assert "without GCNs" in capsys.readouterr().out
+
+
+def test_an_interruption_says_that_the_same_command_goes_on(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("iciclegcn.pipeline.run", interrupted)
+    assert main(["run", "--out", "run"]) == 130
+    assert (
+        capsys.readouterr().err == "interrupted: the same command goes on from where it stopped\n"
+    )
+
+
+def test_a_loss_that_is_not_finite_exits_1_with_a_remedy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_: object, **__: object) -> None:
+        raise FloatingPointError("the pretraining loss is not finite at step 3: loss nan")
+
+    monkeypatch.setattr("iciclegcn.pipeline.run", diverge)
+    assert main(["run", "--out", "run"]) == 1
+    assert "at step 3: loss nan; try a lower learning rate" in capsys.readouterr().err
+
+
+def test_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("iciclegcn.pipeline.run", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        main(["run", "--out", "run"])
+
+
+def test_conflicting_labels_are_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(home / "images.npy", np.zeros((9, 8, 8), np.uint8))
+    write_labels(home / "y.csv")
+    words = "run images.npy --num-clusters 2 --labels y.csv --labels-from-folders --out run"
+    assert main(words.split()) == 2
+    assert "exclude each other" in capsys.readouterr().err

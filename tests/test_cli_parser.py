@@ -1,0 +1,106 @@
+import pytest
+
+from iciclegcn.cli_parser import COMMANDS, parse
+from iciclegcn.config_values import config_fields
+from iciclegcn.data.named import NAMED
+from iciclegcn.errors import UserError
+
+
+def given(words: str) -> dict[str, object]:
+    fields = vars(parse(words.split()))
+    return {name: value for name, value in fields.items() if name in config_fields()}
+
+
+def test_only_given_options_appear() -> None:
+    assert given("run") == {}
+    assert given("run photos --num-clusters 5 --seed=3") == {"num_clusters": "5", "seed": "3"}
+    assert parse(["run", "photos"]).DATA == "photos"
+    assert parse(["run"]).DATA is None
+
+
+@pytest.mark.parametrize(
+    "words", ["run photos --seed 3", "run --seed 3 photos", "run --strict photos"]
+)
+def test_the_data_may_stand_anywhere(words: str) -> None:
+    assert parse(words.split()).DATA == "photos"
+
+
+def test_short_flags_are_fields() -> None:
+    assert given("run --labels y.csv --strict") == {"data.labels": "y.csv", "data.strict": True}
+    assert given("run --labels-from-folders") == {"data.labels_from_folders": True}
+    assert given("evaluate --out a --labels y.csv") == {"data.labels": "y.csv"}
+
+
+def test_dashes_and_underscores_are_the_same() -> None:
+    expected = {"pretrain.batch_size": "8", "num_clusters": "3"}
+    assert given("run --pretrain.batch-size 8 --num_clusters 3") == expected
+    assert given("run --pretrain.batch_size=8 --num-clusters=3") == expected
+
+
+@pytest.mark.parametrize("field", config_fields())
+def test_every_field_is_an_option(field: str) -> None:
+    assert given(f"run --{field} 1") == {field: "1"}
+    assert given(f"pretrain --{field} 1") == {field: "1"}
+
+
+@pytest.mark.parametrize(
+    ("words", "fragment"),
+    [
+        ("rnu", "unknown command 'rnu'; did you mean 'run'?"),
+        ("photos", "commands are run, pretrain"),
+        ("run --sed 3", "unknown option '--sed'; did you mean '--seed'?"),
+        ("run --epochs 3", "did you mean '--pretrain.epochs'?"),
+        ("run --bogus-thing 3", "unknown option '--bogus-thing'; see 'iciclegcn run --help'"),
+        ("run --seed", "argument --seed: expected one argument"),
+        ("run a b", "unexpected 'b'"),
+        ("embed", "required: --out"),
+        ("embed --out a --seed 3", "unknown option '--seed'"),
+        ("run --strict=1", "--strict"),
+    ],
+)
+def test_wrong_words_are_told_in_one_line(words: str, fragment: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse(words.split())
+    assert fragment in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def help_of(words: str, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as caught:
+        parse(words.split())
+    assert caught.value.code == 0
+    output = capsys.readouterr()
+    assert output.err == ""
+    return output.out
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of("--help", capsys)
+    for command in COMMANDS:
+        assert f"\n    {command} " in text
+    assert parse([]).command is None
+    assert capsys.readouterr().out == text
+
+
+def test_the_help_of_run_is_short_and_fits_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = help_of("run --help", capsys)
+    assert text.startswith("usage: iciclegcn run [DATA]")
+    assert len(text.splitlines()) < 45
+    assert max(map(len, text.splitlines())) < 80
+    for name in NAMED:
+        assert name in text
+    assert "--pretrain.batch_size" not in text
+
+
+def test_all_fields_are_listed_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of("run --help-all", capsys)
+    for name in config_fields():
+        assert f"--{name} " in text or f"--{name.replace('_', '-')} " in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--out" in help_of(f"{command} --help", capsys)

@@ -1,0 +1,147 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from iciclegcn.config import Config
+from iciclegcn.data.cache import CachedImages
+from iciclegcn.errors import UserError
+from iciclegcn.methods.pretraining import PretrainModel
+from iciclegcn.progress import SilentReporter
+from iciclegcn.run_folder import RunFolder
+from iciclegcn.stages import cluster_stage, embed_stage, graph_stage, pretrain_stage
+from tests.tiny_run import tiny_config, write_images
+
+N = 120
+
+
+class Recorder(SilentReporter):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> CachedImages:
+    pixels = np.load(write_images(tmp_path / "images.npy"))[:, None]
+    return CachedImages(pixels, [str(i) for i in range(N)], np.arange(N), [], "hash")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return tiny_config(tmp_path / "images.npy")
+
+
+def model_in(folder: RunFolder) -> PretrainModel:
+    state, metadata = folder.artefacts.read_model("pretrain")
+    model = PretrainModel(folder.config, metadata["in_channels"])
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def write_constant_model(folder: RunFolder) -> None:
+    """A model whose code puts every image into cluster 0."""
+    model = PretrainModel(folder.config, 1)
+    last = model.autoencoder.encoder[-1]
+    with torch.no_grad():
+        last.weight.zero_()  # type: ignore[operator]
+        last.bias.copy_(torch.tensor([5.0, 0, 0, 0]))  # type: ignore[operator]
+    with folder.stage("pretrain", SilentReporter()):
+        folder.artefacts.write_model("pretrain", model.state_dict(), {"in_channels": 1})
+
+
+def test_pretraining_leaves_a_model_and_what_it_was_made_with(
+    images: CachedImages, config: Config, tmp_path: Path
+) -> None:
+    with RunFolder.create(tmp_path / "run", config) as folder:
+        pretrain_stage(folder, images, SilentReporter())
+        model = model_in(folder)
+        runtime = folder.manifest.stage("pretrain")["runtime"]
+    assert model.num_features == 16
+    assert runtime["device"] == "cpu"
+    assert runtime["precision"] == "fp32"
+    assert runtime["threads"] >= 1
+
+
+def test_embedding_keeps_the_code_of_stage_1(
+    images: CachedImages, config: Config, tmp_path: Path
+) -> None:
+    with RunFolder.create(tmp_path / "run", config) as folder:
+        pretrain_stage(folder, images, SilentReporter())
+        embed_stage(folder, images, SilentReporter())
+        x = torch.from_numpy(folder.artefacts.read_array("features"))
+        code = torch.from_numpy(folder.artefacts.read_array("pretrained_code"))
+        autoencoder = model_in(folder).autoencoder
+    with torch.no_grad():
+        expected = autoencoder.encode(x)[-1]
+    torch.testing.assert_close(code, expected)
+    assert code.shape == (N, 4)
+
+
+def test_stage_2_leaves_the_code_of_stage_1_alone(
+    images: CachedImages, config: Config, tmp_path: Path
+) -> None:
+    with RunFolder.create(tmp_path / "run", config) as folder:
+        with folder.stage("data", SilentReporter()):
+            folder.artefacts.write_listing(images.paths, images.kept, [])
+        pretrain_stage(folder, images, SilentReporter())
+        embed_stage(folder, images, SilentReporter())
+        before = folder.artefacts.read_array("pretrained_code")
+        graph_stage(folder, SilentReporter())
+        cluster_stage(folder, SilentReporter())
+        np.testing.assert_array_equal(folder.artefacts.read_array("pretrained_code"), before)
+        assert not np.array_equal(folder.artefacts.read_arrays("assignments_soft")["code"], before)
+
+
+def test_a_collapsed_code_is_told_with_remedies(
+    images: CachedImages, config: Config, tmp_path: Path
+) -> None:
+    recorder = Recorder()
+    with RunFolder.create(tmp_path / "run", config) as folder:
+        write_constant_model(folder)
+        embed_stage(folder, images, recorder)
+    assert len(recorder.warnings) == 1
+    assert "3 of 4 clusters are empty and the largest holds 100%" in recorder.warnings[0]
+    assert "--pretrain.epochs" in recorder.warnings[0]
+
+
+def test_nothing_fails_when_clusters_are_empty(images: CachedImages, tmp_path: Path) -> None:
+    config = tiny_config(tmp_path / "images.npy", mgcn__code_warmup_steps=0, mgcn__centers="code")
+    recorder = Recorder()
+    with RunFolder.create(tmp_path / "run", config) as folder:
+        with folder.stage("data", SilentReporter()):
+            folder.artefacts.write_listing(images.paths, images.kept, [])
+        write_constant_model(folder)
+        embed_stage(folder, images, SilentReporter())
+        graph_stage(folder, recorder)
+        cluster_stage(folder, recorder)
+        clusters = folder.artefacts.read_assignments().clusters
+    assert len(clusters) == N
+    assert len(np.unique(clusters)) < 4
+    assert recorder.warnings
+
+
+def test_the_neighbors_are_those_of_the_largest_k(
+    images: CachedImages, config: Config, tmp_path: Path
+) -> None:
+    with RunFolder.create(tmp_path / "run", config) as folder:
+        folder.artefacts.write_array("features", np.arange(N, dtype=np.float32)[:, None] ** 2)
+        graph_stage(folder, SilentReporter())
+        neighbors = folder.artefacts.read_arrays("neighbors")
+    assert neighbors["indices"].shape == (N, 3)
+    assert neighbors["indices"][:3, 0].tolist() == [1, 0, 1]
+    assert neighbors["squared_distances"][2].tolist() == [9.0, 16.0, 25.0]
+
+
+def test_options_that_only_the_data_refuses_are_user_errors(
+    images: CachedImages, tmp_path: Path
+) -> None:
+    config = tiny_config(tmp_path / "images.npy", graph__metric="cosine")
+    with RunFolder.create(tmp_path / "run", config) as folder:
+        folder.artefacts.write_array("features", np.zeros((N, 4), np.float32))
+        with pytest.raises(UserError, match="cosine"):
+            graph_stage(folder, SilentReporter())
+        assert not folder.is_done("graph")

@@ -1,0 +1,85 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_manifest import DONE, STAGES, Manifest
+from iciclegcn.summary import summarize
+
+FIGURES = {"acc": 0.95, "nmi": 0.9, "ari": 0.85, "f1": 0.949, "purity": 0.951}
+
+
+def metrics(**changes: Any) -> dict[str, Any]:
+    return {
+        "cluster_sizes": [3, 5, 0],
+        "mean_confidence": 0.75,
+        "stream_agreement": 0.5,
+        "silhouette": 0.25,
+        "output": "streams",
+        "heads": None,
+    } | changes
+
+
+def finished(folder: Path, stages: tuple[str, ...], **changes: Any) -> str:
+    manifest = Manifest.new(folder / "manifest.json", seed=0)
+    manifest.set_data({"hash": "a", "num_images": 1797, "skipped": changes.pop("skipped", 0)})
+    manifest.set_stages({stage: {"state": DONE, "seconds": 61.2} for stage in stages})
+    RunArtefacts(folder).write_metrics(metrics(**changes))
+    return summarize(RunArtefacts(folder))
+
+
+def test_a_finished_run_says_what_and_where(tmp_path: Path) -> None:
+    text = finished(tmp_path, STAGES)
+    assert f"run folder   {tmp_path}\n" in text
+    assert "images       1,797\n" in text
+    assert f"assignments  {tmp_path}/assignments.csv\n" in text
+    assert "clusters     3, 1 of them empty\n" in text
+    assert "sizes        5, 3, 0\n" in text
+    assert "confidence   0.750 on average" in text
+    assert "pretrain 1:01 min" in text
+    assert "ACC" not in text
+    assert "next" not in text
+
+
+def test_skipped_files_are_pointed_at(tmp_path: Path) -> None:
+    assert "1,797, 3 skipped (skipped.csv)" in finished(tmp_path, STAGES, skipped=3)
+
+
+def test_figures_of_every_head_are_a_table(tmp_path: Path) -> None:
+    names = ("output", "streams", "stream_0", "q", "code", "pretrained_code", "kmeans_features")
+    text = finished(tmp_path, STAGES, heads=dict.fromkeys(names, FIGURES))
+    rows = [line for line in text.splitlines() if line.endswith("0.951")]
+    titles = [row[:20].strip() for row in rows]
+    expected = ["assignments.csv", "stream 0", "q", "code", "without GCNs", "k-means on features"]
+    assert titles == expected
+    assert rows[0].split()[1:] == ["0.950", "0.900", "0.850", "0.949", "0.951"]
+
+
+def test_another_output_shows_the_mean_of_the_streams(tmp_path: Path) -> None:
+    heads = dict.fromkeys(("output", "streams", "q"), FIGURES)
+    text = finished(tmp_path, STAGES, heads=heads, output="q")
+    assert "mean of the streams" in text
+    assert "\nq " not in text
+
+
+def test_single_streams_and_collapsed_runs_have_no_agreement_nor_silhouette(
+    tmp_path: Path,
+) -> None:
+    text = finished(tmp_path, STAGES, stream_agreement=None, silhouette=None)
+    assert "agreement" not in text
+    assert "silhouette" not in text
+
+
+@pytest.mark.parametrize("num_clusters", [3, 200])
+def test_lines_fit_a_terminal(num_clusters: int, tmp_path: Path) -> None:
+    text = finished(tmp_path, STAGES, cluster_sizes=[60000] * num_clusters)
+    lines = [line for line in text.splitlines() if str(tmp_path) not in line]
+    assert max(map(len, lines)) <= 79
+    assert ("..." in text) == (num_clusters == 200)
+
+
+def test_an_unfinished_run_names_the_next_command(tmp_path: Path) -> None:
+    text = finished(tmp_path, ("data", "pretrain", "embed"))
+    assert text.endswith(f"next         iciclegcn graph --out {tmp_path}")
+    assert "assignments" not in text
