@@ -36,7 +36,8 @@ from torch import Tensor, nn
 from benchmarks.common import write_result
 from graphs import ScaleGraph, knn, scale_graphs
 from iciclegcn.config import MGCNConfig
-from iciclegcn.methods.icicle import mgcn_losses, prepare_graphs
+from iciclegcn.methods.icicle import prepare_graphs
+from iciclegcn.methods.mgcn_losses import mgcn_losses, reconstruction_term
 from iciclegcn.nn.autoencoder import AutoEncoder
 from iciclegcn.nn.mgcn import MGCN, propagate_features
 
@@ -88,8 +89,9 @@ def library_epoch(inputs: Inputs, dtype: torch.dtype = torch.float32) -> Epoch:
 
     def epoch() -> float:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
-            output = model(x, graphs, propagated)
-        losses = mgcn_losses(output, x, nobody, OPTIONS)
+            assigned = model.assign(x, graphs, propagated)
+            recon = reconstruction_term(model.autoencoder, x, assigned.code, OPTIONS)
+        losses = mgcn_losses(assigned, recon, nobody, OPTIONS)
         optimizer.zero_grad(set_to_none=True)
         losses.loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -11,18 +11,13 @@ from torch import Tensor
 
 from graphs import ScaleGraph
 from iciclegcn.config import Config, MGCNConfig
-from iciclegcn.losses.neighbor_consistency import neighbor_consistency_loss
-from iciclegcn.losses.self_training import (
-    kl_divergence,
-    reconstruction_loss,
-    target_distribution,
-)
 from iciclegcn.methods.code_warmup import warm_up_code
 from iciclegcn.methods.initial_partition import code_centers, initial_partition
+from iciclegcn.methods.mgcn_losses import MGCNLosses, mgcn_losses, reconstruction_term
 from iciclegcn.methods.neighbor_draw import NeighborDraw
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.nn.autoencoder import AutoEncoder
-from iciclegcn.nn.mgcn import MGCN, MGCNOutput, propagate_features
+from iciclegcn.nn.mgcn import MGCN, propagate_features
 from iciclegcn.nn.propagate import Propagation, prepare_propagation
 from iciclegcn.runtime import Runtime
 
@@ -43,24 +38,6 @@ class MGCNResult(NamedTuple):
     q: Tensor
     code: Tensor
     model: MGCN
-
-
-class MGCNLosses(NamedTuple):
-    """The sum of Eq. 26 and its unweighted terms, scalars; a term of weight 0 stays 0.
-
-    Attributes:
-        loss: The weighted sum.
-        reconstruction: Eq. 11.
-        kl_code: Eq. 23.
-        kl_streams: Eq. 24-25, one a stream.
-        neighbor: The neighbour term.
-    """
-
-    loss: Tensor
-    reconstruction: Tensor
-    kl_code: Tensor
-    kl_streams: list[Tensor]
-    neighbor: Tensor
 
 
 def train_mgcn(
@@ -108,9 +85,10 @@ def train_mgcn(
     model.train()
     for iteration in range(first_iteration, options.iterations):
         with runtime.autocast():
-            output = model(x, propagations, propagated)
+            assigned = model.assign(x, propagations, propagated)
+            recon = reconstruction_term(model.autoencoder, x, assigned.code, options)
         partner = draw(runtime.generator("mgcn", iteration))
-        losses = mgcn_losses(output, x, partner, options)
+        losses = mgcn_losses(assigned, recon, partner, options)
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(losses.loss).backward()  # type: ignore[no-untyped-call]
         scaler.step(optimizer)
@@ -124,56 +102,10 @@ def train_mgcn(
             saved_at = time.monotonic()
     model.eval()
     with torch.no_grad(), runtime.autocast():
-        output = model(x, propagations, propagated)
-    result = MGCNResult(
-        [g.float().cpu() for g in output.streams], output.q.cpu(), output.code.cpu(), model
-    )
+        code, q, streams = model.assign(x, propagations, propagated)
+    result = MGCNResult([g.cpu() for g in streams], q.cpu(), code.cpu(), model)
     _warn_of_empty_clusters(result, options.output, monitor)
     return result
-
-
-def mgcn_losses(output: MGCNOutput, x: Tensor, partner: Tensor, options: MGCNConfig) -> MGCNLosses:
-    """The loss of one iteration.
-
-    Args:
-        output: One forward pass; its own q gives the targets p, so no second pass is needed.
-        x: Features [N, D].
-        partner: A neighbour of every node [N], for the neighbour term.
-        options: Weights and variants.
-
-    Returns:
-        Eq. 26 and its terms; those of weight 0 are not computed.
-
-    Source:
-        IcicleGCN (Xu et al., 2024), Eq. 21-26. The weight of the reconstruction and the neighbour
-        term are this library's.
-    """
-    zero = x.new_zeros(())
-    alpha = options.code_weight
-    betas = [stream_weight(options, u) for u in range(len(output.streams))]
-    p = target_distribution(output.q)
-    recon = kl_code = neighbor = zero
-    if options.reconstruction_weight:
-        recon = reconstruction_loss(x, output.x_hat, options.reconstruction)
-    if alpha:
-        kl_code = kl_divergence(p, output.q)
-    kl_streams = [
-        kl_divergence(p, g) if beta else zero for g, beta in zip(output.streams, betas, strict=True)
-    ]
-    if options.neighbor_weight:
-        neighbor = neighbor_consistency_loss(output.streams, output.code, partner)
-    loss = (
-        options.reconstruction_weight * recon
-        + alpha * kl_code
-        + sum(beta * kl for beta, kl in zip(betas, kl_streams, strict=True))
-        + options.neighbor_weight * neighbor
-    )  # Eq. 26; the paper's weights of recon and neighbor are 1 and 0
-    return MGCNLosses(loss, recon, kl_code, kl_streams, neighbor)
-
-
-def stream_weight(options: MGCNConfig, stream: int) -> float:
-    """Factor of one stream's KL term in Eq. 26: beta, eta, ...; the last one repeats."""
-    return options.stream_weights[min(stream, len(options.stream_weights) - 1)]
 
 
 def output_probabilities(result: MGCNResult, output: str) -> Tensor:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iciclegcn.nn.autoencoder import AutoEncoder
@@ -14,14 +15,28 @@ from iciclegcn.nn.propagate import Propagation, propagate
 from iciclegcn.nn.soft_assignment import SoftAssignment
 
 
+class MGCNAssignments(NamedTuple):
+    """Every view of which node belongs where.
+
+    Attributes:
+        code: Softmax code of the auto-encoder [N, K].
+        q: Student-t soft assignments of the code [N, K].
+        streams: Soft assignments [N, K] of every graph stream.
+    """
+
+    code: Tensor
+    q: Tensor
+    streams: list[Tensor]
+
+
 class MGCNOutput(NamedTuple):
     """What one forward pass gives.
 
     Attributes:
         x_hat: Reconstruction [N, D].
-        code: Softmax code of the auto-encoder [N, K].
-        q: Student-t soft assignments of the code [N, K].
-        streams: Soft assignments [N, K] of every graph stream.
+        code: As in `MGCNAssignments`.
+        q: As in `MGCNAssignments`.
+        streams: As in `MGCNAssignments`.
     """
 
     x_hat: Tensor
@@ -107,7 +122,17 @@ class MGCN(nn.Module):
         graphs: Sequence[Propagation],
         propagated: Sequence[Tensor] | None = None,
     ) -> MGCNOutput:
-        """Run the auto-encoder and all streams.
+        """Run the whole auto-encoder and all streams; arguments as in `assign`."""
+        assigned = self.assign(x, graphs, propagated)
+        return MGCNOutput(self.autoencoder.decode(assigned.code), *assigned)
+
+    def assign(
+        self,
+        x: Tensor,
+        graphs: Sequence[Propagation],
+        propagated: Sequence[Tensor] | None = None,
+    ) -> MGCNAssignments:
+        """Run the encoder and all streams, without the decoder.
 
         Args:
             x: Features [N, D].
@@ -116,7 +141,7 @@ class MGCN(nn.Module):
                 training, so this part of the first layer need not be computed again.
 
         Returns:
-            Reconstruction, code, q and the streams' assignments.
+            Code, q and the streams' assignments.
 
         Raises:
             ValueError: If the number of graphs is not the number of streams.
@@ -132,8 +157,7 @@ class MGCN(nn.Module):
         logits = self._streams(hidden, graphs, propagated)
         dtype = torch.promote_types(x.dtype, torch.float32)
         code = hidden[-1]
-        return MGCNOutput(
-            x_hat=self.autoencoder.decode(code),
+        return MGCNAssignments(
             code=code,
             q=self.assignment(code),
             streams=[torch.softmax(g, dim=1, dtype=dtype) for g in logits],  # Eq. 19
@@ -142,20 +166,17 @@ class MGCN(nn.Module):
     def _streams(
         self, hidden: Sequence[Tensor], graphs: Sequence[Propagation], propagated: Sequence[Tensor]
     ) -> list[Tensor]:
-        """Logits [N, K] of every stream."""
-        streams = [self.stream_layers(u) for u in range(self.num_streams)]
-        g = [layers[0].lin(a_x) for layers, a_x in zip(streams, propagated, strict=True)]  # Eq. 18
-        for layer, h in enumerate(hidden, start=1):
-            convs = [layers[layer] for layers in streams]
-            # Eq. 15-17, in the same order as in FusionGCNConv, for all streams at once.
+        """Logits [N, K] of every stream: the layers of `stream_layers`, all streams at once."""
+        layers = list(zip(*map(self.stream_layers, range(self.num_streams)), strict=True))
+        g = list(propagated)  # Eq. 18
+        before: list[Tensor] | None = [conv.lin.weight for conv in layers[0]]
+        for convs, h in zip(layers[1:], hidden, strict=True):  # Eq. 15-17
+            weights = [conv.lin.weight for conv in convs]
             coefficients = convs[0].coefficients(self.num_streams - 1)
-            if convs[0].aggregates_first:
-                g = _propagate_each(graphs, mix_streams(coefficients, g, h))
-                g = [conv.lin(state) for conv, state in zip(convs, g, strict=True)]
-            else:
-                g = mix_streams(coefficients, g, h, [conv.lin.weight for conv in convs])
-                g = _propagate_each(graphs, g)
-        return g
+            after = None if convs[0].aggregates_first else weights
+            g = _propagate_each(graphs, mix_streams(coefficients, g, h, before, after))
+            before = weights if convs[0].aggregates_first else None
+        return [F.linear(g[u], before[u]) if before else g[u] for u in range(self.num_streams)]
 
 
 def _propagate_each(graphs: Sequence[Propagation], states: Sequence[Tensor]) -> list[Tensor]:

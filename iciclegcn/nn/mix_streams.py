@@ -1,7 +1,9 @@
-"""The fusion of all streams of one depth in one step, block by block of rows.
+"""What all streams do between two propagations, in one step and block by block of rows.
 
-The mathematics is that of `iciclegcn.nn.FusionGCNConv`. Doing all streams at once keeps nothing
-for the backward pass but the streams themselves, and no intermediate of full height exists.
+The mathematics is that of `iciclegcn.nn.FusionGCNConv`: linear map (where a layer propagates
+first), ReLU, fusion, linear map (where the next layer maps first). No node needs another one in
+between, so nothing but the first map's result is kept for the backward pass, and no other
+intermediate of full height exists.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 _BLOCK_ENTRIES = 2**20  # entries of one intermediate: it stays in the processor's cache
 
@@ -21,83 +24,130 @@ class FusionCoefficients(NamedTuple):
     autoencoder: float
 
 
+class _Plan(NamedTuple):
+    """What the autograd function needs besides tensors."""
+
+    coefficients: FusionCoefficients
+    num_streams: int
+    maps_before: bool
+    maps_after: bool
+    dtype: torch.dtype
+
+
 def mix_streams(
     coefficients: FusionCoefficients,
     states: Sequence[Tensor],
     h: Tensor,
-    weights: Sequence[Tensor] | None = None,
+    before: Sequence[Tensor] | None = None,
+    after: Sequence[Tensor] | None = None,
 ) -> list[Tensor]:
-    """ReLU, fusion and, if asked for, the linear map of the next layer, for all streams.
+    """Linear map, ReLU, fusion and linear map of all streams.
 
     Args:
         coefficients: Weights of Eq. 15-16.
-        states: Every stream before its ReLU, each [N, C].
+        states: State of every stream after its last propagation, each [N, C_in].
         h: The auto-encoder's state, after its activation [N, C].
-        weights: A matrix [C_out, C] for each stream; None: no linear map.
+        before: A matrix [C, C_in] for each stream, applied before the ReLU; None: C_in = C.
+        after: A matrix [C_out, C] for each stream, applied after the fusion; None: C_out = C.
 
     Returns:
-        The fused state of every stream, [N, C_out] ([N, C] without ``weights``).
+        The fused state of every stream [N, C_out], in autocast's dtype where that is on.
 
     Source:
-        IcicleGCN (Xu et al., 2024), Eq. 15-17, without the propagation.
+        IcicleGCN (Xu et al., 2024), Eq. 14-17, without the propagation.
     """
-    mixed: tuple[Tensor, ...] = _MixStreams.apply(
-        coefficients, len(states), h, *states, *(weights or ())
-    )
+    dtype = states[0].dtype
+    if torch.is_autocast_enabled(h.device.type):
+        dtype = torch.get_autocast_dtype(h.device.type)
+    plan = _Plan(coefficients, len(states), before is not None, after is not None, dtype)
+    mixed: tuple[Tensor, ...] = _MixStreams.apply(plan, h, *states, *(before or ()), *(after or ()))
     return list(mixed)
 
 
 class _MixStreams(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, coefficients: FusionCoefficients, num_streams: int, h: Tensor, *tensors: Tensor
-    ) -> tuple[Tensor, ...]:
-        states, weights = tensors[:num_streams], tensors[num_streams:]
-        ctx.coefficients, ctx.num_streams = coefficients, num_streams
-        ctx.save_for_backward(h, *tensors)
-        weights = tuple(weight.to(states[0].dtype) for weight in weights)
-        widths = [w.size(0) for w in weights] or [h.size(1)] * num_streams
-        outputs = tuple(s.new_empty(len(s), c) for s, c in zip(states, widths, strict=True))
+    def forward(ctx: Any, plan: _Plan, h: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        states, before, after = _split(plan, tensors)
+        before, after = _cast(before, plan.dtype), _cast(after, plan.dtype)
+        mapped = [state.new_empty(h.shape, dtype=plan.dtype) for state in states if before]
+        widths = [weight.size(0) for weight in after] or [h.size(1)] * plan.num_streams
+        outputs = tuple(h.new_empty(len(h), width, dtype=plan.dtype) for width in widths)
         for rows in _blocks(h):
-            mixed = _mix(coefficients, [s[rows] for s in states], h[rows])
+            for u, weight in enumerate(before):
+                torch.mm(states[u][rows].to(plan.dtype), weight.T, out=mapped[u][rows])
+            mixed = _mix(plan, mapped or states, h, rows)
             for u, output in enumerate(outputs):
-                if weights:
-                    torch.mm(mixed[u], weights[u].T, out=output[rows])
+                if after:
+                    torch.mm(mixed[u], after[u].T, out=output[rows])
                 else:
                     output[rows] = mixed[u]
+        ctx.plan = plan
+        ctx.save_for_backward(h, *mapped, *tensors)
         return outputs
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        own, peer, autoencoder = coefficients = ctx.coefficients
-        h, *tensors = ctx.saved_tensors
-        states, weights = tensors[: ctx.num_streams], tensors[ctx.num_streams :]
-        cast_weights = [weight.to(states[0].dtype) for weight in weights]
-        d_h, d_states = torch.empty_like(h), [torch.empty_like(s) for s in states]
-        d_weights = [torch.zeros_like(weight) for weight in weights]
+        plan: _Plan = ctx.plan
+        own, peer, autoencoder = plan.coefficients
+        h, *saved = ctx.saved_tensors
+        count = plan.num_streams if plan.maps_before else 0
+        mapped, tensors = saved[:count], saved[count:]
+        states, before, after = _split(plan, tensors)
+        wanted = ctx.needs_input_grad[2 : 2 + plan.num_streams]
+        d_h = torch.empty_like(h)
+        d_states = [torch.empty_like(s) if w else None for s, w in zip(states, wanted, strict=True)]
+        d_before = [torch.zeros_like(weight) for weight in before]
+        d_after = [torch.zeros_like(weight) for weight in after]
+        before, after = _cast(before, plan.dtype), _cast(after, plan.dtype)
         for rows in _blocks(h):
             d_mixed = [grad[rows] for grad in grads]
-            if weights:
+            if after:
                 # Mixed again rather than kept: cheaper than the memory.
-                mixed = _mix(coefficients, [s[rows] for s in states], h[rows])
-                for d_weight, d, m in zip(d_weights, d_mixed, mixed, strict=True):
-                    d_weight += d.T @ m
-                d_mixed = [d @ w for d, w in zip(d_mixed, cast_weights, strict=True)]
-            total = sum(d_mixed[1:], start=d_mixed[0])
+                for u, mixed in enumerate(_mix(plan, mapped or states, h, rows)):
+                    _add_product(d_after[u], d_mixed[u].T, mixed)
+                    d_mixed[u] = d_mixed[u] @ after[u]
+            total = torch.stack(d_mixed).sum(0) if len(d_mixed) > 1 else d_mixed[0]
             d_h[rows] = total * autoencoder
-            for d_state, state, d in zip(d_states, states, d_mixed, strict=True):
-                d_relu = torch.add(total * peer, d, alpha=own - peer)
-                torch.mul(d_relu, state[rows] > 0, out=d_state[rows])
-        return None, None, d_h, *d_states, *d_weights
+            for u, state in enumerate(mapped or states):
+                d = torch.add(total * peer, d_mixed[u], alpha=own - peer)
+                d *= state[rows] > 0
+                if before:
+                    _add_product(d_before[u], d.T, states[u][rows].to(plan.dtype))
+                    d = d @ before[u] if wanted[u] else d
+                if (d_state := d_states[u]) is not None:
+                    d_state[rows] = d
+        return None, d_h, *d_states, *d_before, *d_after
 
 
-def _mix(coefficients: FusionCoefficients, states: Sequence[Tensor], h: Tensor) -> list[Tensor]:
-    own, peer, autoencoder = coefficients
-    active = [torch.relu(state) for state in states]
-    shared = (h * autoencoder).to(active[0].dtype)
+def _split(
+    plan: _Plan, tensors: Sequence[Tensor]
+) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
+    """States, matrices before and matrices after."""
+    count = plan.num_streams
+    split = count * (1 + plan.maps_before)
+    return tensors[:count], tensors[count:split], tensors[split:]
+
+
+def _cast(weights: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
+    return [weight.to(dtype) for weight in weights]
+
+
+def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
+    """Add a·b to a sum that is kept in the dtype of the parameters."""
+    if total.dtype == a.dtype:
+        total.addmm_(a, b)
+    else:
+        total += a @ b
+
+
+def _mix(plan: _Plan, states: Sequence[Tensor], h: Tensor, rows: slice) -> list[Tensor]:
+    """ReLU and Eq. 15-16 for some rows of every stream."""
+    own, peer, autoencoder = plan.coefficients
+    active = [torch.relu(state[rows]) for state in states]
+    shared = (h[rows] * autoencoder).to(plan.dtype)
     for state in active:
-        shared.add_(state, alpha=peer)  # a stream's own share is corrected below
+        shared.add_(state, alpha=peer)  # a stream's own part is corrected below
     return [torch.add(shared, state, alpha=own - peer) for state in active]
 
 

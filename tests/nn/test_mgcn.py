@@ -35,8 +35,8 @@ def golden_graphs(name: str, dtype: torch.dtype) -> list[Propagation]:
 def fill(layers: nn.ModuleList, weights: list[Tensor], biases: list[Tensor]) -> None:
     with torch.no_grad():
         for layer, weight, bias in zip(layers, weights, biases, strict=True):
-            layer.weight.copy_(weight)  # type: ignore[union-attr, operator]
-            layer.bias.copy_(bias)  # type: ignore[union-attr, operator]
+            layer.weight.copy_(weight)  # type: ignore[operator]
+            layer.bias.copy_(bias)  # type: ignore[operator]
 
 
 def official_model() -> MGCN:
@@ -196,7 +196,7 @@ def test_streams_started_from_the_encoder_repeat_it_where_no_edge_joins_the_node
     model = small_model(2)
     with torch.no_grad():
         for layer in model.autoencoder.encoder:
-            layer.bias.zero_()  # type: ignore[union-attr, operator]
+            layer.bias.zero_()  # type: ignore[operator]
     model.init_from_encoder(last_scale=5.0)
     loops = torch.arange(11).expand(2, 11)
     graphs = [prepare_propagation(loops, torch.ones(11), 11)] * 2
