@@ -80,15 +80,15 @@ def _quick(source: str) -> Config:
     dataset = find_named(source)
     small = dataset is not None and not dataset.photographs
     return Config(
-        data=DataConfig(image_size=12 if small else 32),
+        data=DataConfig(image_size=16 if small else 32),
         backbone=BackboneConfig(
-            name="convnet", stem="small" if small else "plain", width=128 if small else 256
+            name="convnet", stem="plain", width=128 if small else 256
         ),
         autoencoder=AutoEncoderConfig(hidden_channels=(256, 256, 512)),
         views=ViewConfig(crop_scale=(0.4, 1.0) if small else (0.2, 1.0)),
         pretrain=PretrainConfig(
-            epochs=150 if small else 40,
-            batch_size=256,
+            epochs=100 if small else 40,
+            batch_size=128 if small else 256,
             learning_rate=1e-3,
             schedule="cosine",
             reconstruction="entry_mean",
@@ -98,6 +98,7 @@ def _quick(source: str) -> Config:
             centers="features",
             propagation_steps=(0, 3, 6, 12, 24),
             code_warmup_steps=200,
+            kmeans_restarts=5,
             iterations=30,
             reconstruction="entry_mean",
             learning_rate=3e-4,
