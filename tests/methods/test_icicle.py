@@ -1,0 +1,199 @@
+"""Training of stage 2 on three far-apart blobs: fast, and every wrong turn shows."""
+
+import copy
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from graphs import ScaleGraph, knn, scale_graphs
+from iciclegcn.config import Config, GraphConfig, MGCNConfig
+from iciclegcn.methods import icicle
+from iciclegcn.methods.icicle import MGCNResult, output_probabilities, train_mgcn
+from iciclegcn.monitor import NullMonitor
+from iciclegcn.nn import AutoEncoder
+from iciclegcn.runtime import Runtime
+
+K, CHANNELS, NUM_NODES = 3, 8, 90
+
+
+class Recorder(NullMonitor):
+    """Remembers everything; ``stop_at`` interrupts the training like a kill does."""
+
+    def __init__(self, stop_at: int | None = None, state: dict[str, Any] | None = None) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.warnings: list[str] = []
+        self.state = state
+        self.stop_at = stop_at
+
+    def load(self) -> dict[str, Any] | None:
+        return self.state
+
+    def save(self, state: dict[str, Any]) -> None:
+        self.state = copy.deepcopy(state)
+
+    def log(self, step: int, **values: float) -> None:
+        if step == self.stop_at:
+            raise KeyboardInterrupt
+        self.rows.append(values)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def features() -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    means = 3 * torch.randn(K, CHANNELS, generator=generator)
+    return means.repeat(NUM_NODES // K, 1) + torch.randn(NUM_NODES, CHANNELS, generator=generator)
+
+
+def graphs_of(x: Tensor, k: tuple[int, ...] = (1, 5)) -> list[ScaleGraph]:
+    return scale_graphs(knn(x.numpy(), max(k)), k)
+
+
+def autoencoder() -> AutoEncoder:
+    torch.manual_seed(0)
+    return AutoEncoder(CHANNELS, (10, 16), K)
+
+
+def configured(k: tuple[int, ...] = (1, 5), **changes: Any) -> Config:
+    options = MGCNConfig(
+        iterations=8, learning_rate=1e-2, kmeans_restarts=2, reconstruction="entry_mean"
+    )
+    return Config(K, graph=GraphConfig(k=k), mgcn=dataclasses.replace(options, **changes))
+
+
+def train(
+    config: Config, monitor: Recorder | None = None, *, seed: int = 0, precision: str = "fp32"
+) -> MGCNResult:
+    x = features()
+    runtime = Runtime.create(seed, "cpu", precision)
+    graphs = graphs_of(x, config.graph.k)
+    return train_mgcn(x, graphs, autoencoder(), config, runtime, monitor or Recorder())
+
+
+def assert_identical(a: MGCNResult, b: MGCNResult) -> None:
+    for first, second in zip((a.q, a.code, *a.streams), (b.q, b.code, *b.streams), strict=True):
+        assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("k", [(5,), (1, 5), (1, 3, 5)])
+@pytest.mark.parametrize("neighbor_weight", [0.0, 1.0])
+def test_any_number_of_scales_trains(k: tuple[int, ...], neighbor_weight: float) -> None:
+    monitor = Recorder()
+    result = train(configured(k, neighbor_weight=neighbor_weight), monitor)
+    assert len(result.streams) == len(k)
+    for soft in (result.q, result.code, *result.streams):
+        assert soft.shape == (NUM_NODES, K)
+        assert soft.dtype is torch.float32
+        torch.testing.assert_close(soft.sum(1), torch.ones(NUM_NODES))
+    assert len(monitor.rows) == 8
+    assert monitor.rows[-1]["loss"] < monitor.rows[0]["loss"]
+    assert (monitor.rows[0]["neighbor"] == 0) == (neighbor_weight == 0)
+    assert f"kl_stream_{len(k) - 1}" in monitor.rows[0]
+
+
+def test_neighbours_pull_the_streams_to_the_blobs() -> None:
+    config = configured(
+        iterations=60,
+        gcn_init="encoder",
+        centers="features",
+        neighbor_weight=1.0,
+        code_weight=0.0,
+        stream_weights=(0.0,),
+    )
+    found = output_probabilities(train(config), "streams").argmax(1).reshape(-1, K)
+    assert torch.equal(found, found[:1].expand_as(found))
+    assert found[0].sort().values.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 7])
+@pytest.mark.parametrize("gcn_init", ["random", "encoder"])
+def test_an_interrupted_training_ends_in_the_same_bits(
+    stop_at: int, gcn_init: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(icicle, "SAVE_INTERVAL", -1.0)
+    config = configured(neighbor_weight=1.0, gcn_init=gcn_init)
+    whole = train(config)
+    first = Recorder(stop_at)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, first)
+    assert first.state is not None
+    assert first.state["iteration"] == stop_at
+    second = Recorder(state=first.state)
+    torch.manual_seed(12345)  # what went on in between must not matter
+    assert_identical(train(config, second), whole)
+    assert len(second.rows) == 8 - stop_at
+
+
+def test_the_seed_decides_everything() -> None:
+    config = configured(neighbor_weight=1.0)
+    assert_identical(train(config), train(config))
+    assert not torch.equal(train(config).streams[0], train(config, seed=1).streams[0])
+
+
+def test_inputs_stay_as_they_were() -> None:
+    x, coder = features(), autoencoder()
+    graphs = graphs_of(x)
+    kept = copy.deepcopy((x, coder.state_dict(), graphs))
+    train_mgcn(x, graphs, coder, configured(), Runtime.create(device="cpu"), Recorder())
+    assert torch.equal(x, kept[0])
+    assert all(torch.equal(value, kept[1][name]) for name, value in coder.state_dict().items())
+    for graph, old in zip(graphs, kept[2], strict=True):
+        assert torch.equal(graph.edge_index, old.edge_index)
+        assert torch.equal(graph.edge_weight, old.edge_weight)
+
+
+def test_without_reconstruction_the_decoder_does_not_learn() -> None:
+    model = train(configured(reconstruction_weight=0.0)).model.autoencoder
+    for old, new in zip(autoencoder().parameters(), model.parameters(), strict=True):
+        in_decoder = any(new is parameter for parameter in model.decoder.parameters())
+        assert torch.equal(old, new) == in_decoder
+
+
+def test_without_iterations_the_start_is_returned() -> None:
+    result = train(configured(iterations=0))
+    torch.testing.assert_close(result.code, autoencoder().encode(features())[-1].detach())
+
+
+def test_a_loss_that_is_not_finite_names_the_iteration_and_every_term() -> None:
+    with pytest.raises(
+        FloatingPointError, match=r"iteration [1-7]: loss .* kl_code .* kl_stream_1"
+    ):
+        train(configured(learning_rate=1e30))
+
+
+def test_a_collapsed_code_neither_crashes_nor_goes_unnoticed() -> None:
+    coder, monitor = autoencoder(), Recorder()
+    with torch.no_grad():
+        for parameter in coder.parameters():
+            parameter.zero_()  # every row has the code (1/3, 1/3, 1/3)
+    x = features()
+    config = configured(gcn_init="encoder", iterations=2)
+    result = train_mgcn(x, graphs_of(x), coder, config, Runtime.create(device="cpu"), monitor)
+    assert all(torch.isfinite(stream).all() for stream in result.streams)
+    assert any("k-means on the code finds 1 of 3" in message for message in monitor.warnings)
+    assert any("2 of 3 clusters have no images" in message for message in monitor.warnings)
+
+
+def test_bf16_finds_the_clusters_of_fp32() -> None:
+    config = configured(iterations=20, gcn_init="encoder", neighbor_weight=1.0)
+    single, half = train(config), train(config, precision="bf16")
+    assert not torch.equal(single.q, half.q)
+    for name in ("streams", "q"):
+        a, b = (output_probabilities(result, name) for result in (single, half))
+        assert a.dtype is b.dtype is torch.float32
+        assert (a.argmax(1) == b.argmax(1)).float().mean() > 0.97
+        torch.testing.assert_close(a, b, rtol=0, atol=0.05)
+
+
+def test_output_names_choose_among_streams_mean_and_q() -> None:
+    a, b, q = torch.tensor([[[1.0, 0.0]], [[0.5, 0.5]], [[0.2, 0.8]]])
+    result = MGCNResult([a, b], q, q, model=train(configured(iterations=0)).model)
+    assert output_probabilities(result, "streams").tolist() == [[0.75, 0.25]]
+    assert output_probabilities(result, "stream_1").tolist() == [[0.5, 0.5]]
+    assert torch.equal(output_probabilities(result, "q"), q)
+    with pytest.raises(ValueError, match="stream_0, stream_1 or q"):
+        output_probabilities(result, "stream_2")
