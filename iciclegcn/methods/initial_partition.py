@@ -16,7 +16,7 @@ from iciclegcn.config import MGCNConfig
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.nn.propagate import Propagation, propagate
 
-SMALL_GAIN = 0.002  # of modularity: not worth averaging further
+SMALL_GAIN = 0.001  # of modularity: not worth averaging further
 
 
 class InitialPartition(NamedTuple):
