@@ -81,13 +81,11 @@ def _quick(source: str) -> Config:
     small = dataset is not None and not dataset.photographs
     return Config(
         data=DataConfig(image_size=16 if small else 32),
-        backbone=BackboneConfig(
-            name="convnet", stem="plain", width=128 if small else 256
-        ),
+        backbone=BackboneConfig(name="convnet", stem="plain", width=128 if small else 256),
         autoencoder=AutoEncoderConfig(hidden_channels=(256, 256, 512)),
         views=ViewConfig(crop_scale=(0.4, 1.0) if small else (0.2, 1.0)),
         pretrain=PretrainConfig(
-            epochs=100 if small else 40,
+            epochs=150 if small else 40,
             batch_size=128 if small else 256,
             learning_rate=1e-3,
             schedule="cosine",
@@ -105,6 +103,7 @@ def _quick(source: str) -> Config:
             code_weight=0.01,
             stream_weights=(0.01,),
             neighbor_weight=1.0,
+            keep="modularity",
         ),
     )
 

@@ -31,6 +31,8 @@ class MGCNConfig:
         stream_weights: beta, eta, ... of Eq. 26, one a stream; the last repeats.
         neighbor_weight: Factor of the cluster loss of Eq. 5 between each row and a neighbour
             across scales; 0 in the paper.
+        keep: ``last`` iteration (the paper), or that of the highest ``modularity`` of the output
+            on the largest graph.
         output: ``streams`` (mean of the streams), ``stream_0``, ``stream_1``, ... or ``q``.
     """
 
@@ -51,6 +53,7 @@ class MGCNConfig:
     code_weight: float = 0.1
     stream_weights: tuple[float, ...] = (0.05, 0.01)
     neighbor_weight: float = 0.0
+    keep: str = "last"
     output: str = "streams"
 
     def __post_init__(self) -> None:
@@ -89,6 +92,7 @@ class MGCNConfig:
         weights = self.stream_weights
         require(len(weights) >= 1, "mgcn.stream_weights", "one weight or more", weights)
         require(min(weights) >= 0, "mgcn.stream_weights", "0 or more", weights)
+        one_of("mgcn.keep", self.keep, ("last", "modularity"))
         valid = self.output in ("streams", "q") or (
             self.output.startswith("stream_") and self.output[7:].isdigit()
         )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from graphs import ScaleGraph
 from iciclegcn.config import Config, MGCNConfig
+from iciclegcn.methods.best_keeper import BestKeeper
 from iciclegcn.methods.code_warmup import warm_up_code
 from iciclegcn.methods.initial_partition import code_centers, initial_partition
 from iciclegcn.methods.mgcn_losses import MGCNLosses, mgcn_losses, reconstruction_term
@@ -81,6 +82,9 @@ def train_mgcn(
     optimizer = torch.optim.Adam(model.parameters(), options.learning_rate, fused=True)
     scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
     first_iteration = _restore(model, optimizer, scaler, state)
+    keeper = BestKeeper(largest.edge_index.cpu()) if options.keep == "modularity" else None
+    if keeper is not None and state is not None:
+        keeper.load_state_dict(state["best"])
     saved_at = time.monotonic()
     model.train()
     for iteration in range(first_iteration, options.iterations):
@@ -89,20 +93,26 @@ def train_mgcn(
             recon = reconstruction_term(model.autoencoder, x, assigned.code, options)
         partner = draw(runtime.generator("mgcn", iteration))
         losses = mgcn_losses(assigned, recon, partner, options)
+        values = _values(losses)
+        _require_finite(iteration, values)
+        if keeper is not None:
+            keeper.offer(model, select_output(assigned.streams, assigned.q, options.output))
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(losses.loss).backward()  # type: ignore[no-untyped-call]
         scaler.step(optimizer)
         scaler.update()
-        values = _values(losses)
-        _require_finite(iteration, values)
         monitor.log(iteration, **values)
         monitor.progress(iteration + 1, options.iterations, unit="iteration", **values)
         if time.monotonic() - saved_at > SAVE_INTERVAL:
-            _save(model, optimizer, scaler, iteration + 1, monitor)
+            _save(model, optimizer, scaler, iteration + 1, keeper, monitor)
             saved_at = time.monotonic()
     model.eval()
     with torch.no_grad(), runtime.autocast():
         code, q, streams = model.assign(x, propagations, propagated)
+        if keeper is not None:
+            keeper.offer(model, select_output(streams, q, options.output))
+            keeper.put_back(model)
+            code, q, streams = model.assign(x, propagations, propagated)
     result = MGCNResult([g.cpu() for g in streams], q.cpu(), code.cpu(), model)
     _warn_of_empty_clusters(result, options.output, monitor)
     return result
@@ -121,11 +131,16 @@ def output_probabilities(result: MGCNResult, output: str) -> Tensor:
     Raises:
         ValueError: If ``output`` names nothing of the result.
     """
+    return select_output(result.streams, result.q, output)
+
+
+def select_output(streams: Sequence[Tensor], q: Tensor, output: str) -> Tensor:
+    """The same for soft assignments that are not in a result yet."""
     if output == "streams":
-        return torch.stack(result.streams).mean(dim=0)
+        return torch.stack(list(streams)).mean(dim=0)
     if output == "q":
-        return result.q
-    named = {f"stream_{u}": stream for u, stream in enumerate(result.streams)}
+        return q
+    named = {f"stream_{u}": stream for u, stream in enumerate(streams)}
     if output not in named:
         raise ValueError(f"'output' must be streams, {', '.join(named)} or q (got {output!r})")
     return named[output]
@@ -205,10 +220,12 @@ def _save(
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
     iteration: int,
+    keeper: BestKeeper | None,
     monitor: StageMonitor,
 ) -> None:
     monitor.save(
         {
+            "best": {} if keeper is None else keeper.state_dict(),
             "iteration": iteration,
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
