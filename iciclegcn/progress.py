@@ -103,6 +103,7 @@ class LiveReporter:
         self._console = console
         self._opening = opening
         self._stage = ""
+        self._began = 0.0
         self._pace = Pace()
         self._unit = "step"
         self._values: Mapping[str, float] = {}
@@ -114,6 +115,7 @@ class LiveReporter:
         self.close()
         self._open()
         self._pace, self._values, self._stage = Pace(), {}, stage
+        self._began = time.monotonic()
         # A new one for each stage: a stopped one would draw over the line left behind.
         self._live = Live(
             console=self._console,
@@ -162,7 +164,10 @@ class LiveReporter:
         row.add_column(ratio=1)
         cells: list[RenderableType] = [
             Text(self._stage, style="bold"),
-            ProgressBar(total=pace.total, completed=pace.done, pulse=pace.total is None),
+            # A pulsing bar looks full where there are no colours.
+            Text(f"working, {duration(time.monotonic() - self._began, whole=True)}", style="dim")
+            if pace.total is None
+            else ProgressBar(total=pace.total, completed=pace.done),
         ]
         for text in self._figures():
             row.add_column(justify="right", no_wrap=True)

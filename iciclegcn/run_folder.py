@@ -64,7 +64,8 @@ class RunFolder:
             if set(differing) - EVALUATION_FIELDS:
                 raise UserError(
                     f"'{path}' belongs to a run with another configuration "
-                    f"({'; '.join(differing.values())}); give another --out, or the same options"
+                    f"({'; '.join(differing.values())}); give another --out, or go on with that "
+                    f"one: --config {path / _CONFIG}"
                 )
             if differing:
                 folder.set_evaluation(config.data.labels, config.data.labels_from_folders)

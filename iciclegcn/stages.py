@@ -130,9 +130,11 @@ def _warn_of_collapse(
     num_clusters = probabilities.shape[1]
     found = collapse(probabilities.argmax(axis=1), num_clusters)
     if found.collapsed and not (told_of_empty and found.empty_clusters):
+        empty, verb = found.empty_clusters, "is" if found.empty_clusters == 1 else "are"
+        dead = f"{empty} of {num_clusters} clusters {verb} empty and " if empty else ""
         monitor.warn(
-            f"after {when} {found.empty_clusters} of {num_clusters} clusters are empty and the "
-            f"largest holds {found.largest_share:.0%} of the images; try {remedies}"
+            f"after {when} {dead}the largest cluster holds {found.largest_share:.0%} of the "
+            f"images; try {remedies}"
         )
 
 

@@ -94,6 +94,18 @@ def test_a_running_stage_shows_share_speed_time_and_terms(
         assert "instance 3  cluster 1.2" in lines[1]
 
 
+def test_before_the_first_figure_the_time_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = terminal()
+    reporter = LiveReporter(console)
+    monkeypatch.setattr("iciclegcn.progress.time.monotonic", lambda: 100.0)
+    reporter.begin("cluster")
+    reporter.close()
+    monkeypatch.setattr("iciclegcn.progress.time.monotonic", lambda: 112.0)
+    with console.capture() as capture:
+        console.print(reporter._render())
+    assert capture.get().rstrip() == "cluster    working, 12 s"
+
+
 def test_the_pace_ignores_what_an_earlier_process_did() -> None:
     pace = Pace()
     pace.update(900, 1000, 0.0)

@@ -104,7 +104,7 @@ def test_a_collapsed_code_is_told_with_remedies(
         write_constant_model(folder)
         embed_stage(folder, images, recorder)
     assert len(recorder.warnings) == 1
-    assert "3 of 4 clusters are empty and the largest holds 100%" in recorder.warnings[0]
+    assert "3 of 4 clusters are empty and the largest cluster holds 100%" in recorder.warnings[0]
     assert "--pretrain.epochs" in recorder.warnings[0]
 
 
