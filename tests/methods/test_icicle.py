@@ -11,9 +11,10 @@ from torch import Tensor
 from graphs import ScaleGraph, knn, scale_graphs
 from iciclegcn.config import Config, GraphConfig, MGCNConfig
 from iciclegcn.methods import icicle
-from iciclegcn.methods.icicle import MGCNResult, output_probabilities, train_mgcn
+from iciclegcn.methods.icicle import MGCNResult, output_probabilities, prepare_graphs, train_mgcn
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn import AutoEncoder
+from iciclegcn.nn.propagate import propagate
 from iciclegcn.runtime import Runtime
 
 K, CHANNELS, NUM_NODES = 3, 8, 90
@@ -151,6 +152,13 @@ def test_without_reconstruction_the_decoder_does_not_learn() -> None:
     for old, new in zip(autoencoder().parameters(), model.parameters(), strict=True):
         in_decoder = any(new is parameter for parameter in model.decoder.parameters())
         assert torch.equal(old, new) == in_decoder
+
+
+def test_rows_of_a_row_normalised_graph_receive_means() -> None:
+    x = features()
+    graph = scale_graphs(knn(x.numpy(), 5), (5,), normalization="row")[0]
+    prepared = prepare_graphs([graph], NUM_NODES, x.device)[0]
+    torch.testing.assert_close(propagate(prepared, torch.ones(NUM_NODES, 1)), torch.ones(90, 1))
 
 
 def test_without_iterations_the_start_is_returned() -> None:
