@@ -18,7 +18,7 @@ from iciclegcn.methods.mgcn_losses import MGCNLosses, mgcn_losses, reconstructio
 from iciclegcn.methods.neighbor_draw import NeighborDraw
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.nn.autoencoder import AutoEncoder
-from iciclegcn.nn.mgcn import MGCN, propagate_features
+from iciclegcn.nn.mgcn import MGCN, MGCNAssignments, propagate_features
 from iciclegcn.nn.propagate import Propagation, prepare_propagation
 from iciclegcn.runtime import Runtime
 
@@ -107,15 +107,27 @@ def train_mgcn(
             _save(model, optimizer, scaler, iteration + 1, keeper, monitor)
             saved_at = time.monotonic()
     model.eval()
-    with torch.no_grad(), runtime.autocast():
-        code, q, streams = model.assign(x, propagations, propagated)
-        if keeper is not None:
-            keeper.offer(model, select_output(streams, q, options.output))
-            keeper.put_back(model)
-            code, q, streams = model.assign(x, propagations, propagated)
+    code, q, streams = _assign(model, x, propagations, propagated, runtime)
+    if keeper is not None:
+        keeper.offer(model, select_output(streams, q, options.output))
+        keeper.put_back(model)
+        code, q, streams = _assign(model, x, propagations, propagated, runtime)
     result = MGCNResult([g.cpu() for g in streams], q.cpu(), code.cpu(), model)
     _warn_of_empty_clusters(result, options.output, monitor)
     return result
+
+
+@torch.no_grad()
+def _assign(
+    model: MGCN,
+    x: Tensor,
+    propagations: Sequence[Propagation],
+    propagated: Sequence[Tensor],
+    runtime: Runtime,
+) -> MGCNAssignments:
+    # A context of its own: autocast keeps converted weights, and they may be put back in between.
+    with runtime.autocast():
+        return model.assign(x, propagations, propagated)
 
 
 def output_probabilities(result: MGCNResult, output: str) -> Tensor:
