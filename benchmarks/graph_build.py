@@ -24,7 +24,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances
 
 from benchmarks.common import write_result
-from graphs import knn, scale_graphs
+from graphs import ScaleGraph, knn, scale_graphs
 
 SCALES = (1, 10)
 Adjacency = scipy.sparse.csr_array
@@ -47,14 +47,9 @@ def make_features(num_nodes: int, dim: int, seed: int = 0) -> NDArray[np.float32
     return (0.3 * (centers[rng.integers(0, 10, num_nodes)] + noise)).astype(np.float32)
 
 
-def one_search(x: NDArray[np.float32]) -> list[Adjacency]:
+def one_search(x: NDArray[np.float32]) -> list[ScaleGraph]:
     """This library: neighbours once, one graph a scale."""
-    built = []
-    for graph in scale_graphs(knn(x, max(SCALES)), SCALES):
-        row, col = graph.edge_index.numpy()
-        shape = (len(x), len(x))
-        built.append(Adjacency((graph.edge_weight.numpy(), (row, col)), shape=shape))
-    return built
+    return scale_graphs(knn(x, max(SCALES)), SCALES)
 
 
 def published(x: NDArray[np.float32]) -> list[Adjacency]:
@@ -94,46 +89,52 @@ def _normalised(nearest: NDArray[np.int64]) -> Adjacency:
     return Adjacency(scale @ adjacency @ scale)
 
 
-SIDES: dict[str, Callable[[NDArray[np.float32]], list[Adjacency]]] = {
+SIDES: dict[str, Callable[[NDArray[np.float32]], Sequence[ScaleGraph | Adjacency]]] = {
     "one_search": one_search,
     "published": published,
     "lean": lean,
 }
 
 
-def verify(expected: list[Adjacency], found: list[Adjacency], side: str) -> list[int]:
-    """Edges per scale, self-loops included, once both sides agree on them.
+def verify(
+    expected: Sequence[ScaleGraph], found: Sequence[ScaleGraph | Adjacency], side: str
+) -> None:
+    """Compare edges and weights of two sides.
 
     Raises:
-        ValueError: If edges or weights differ.
+        ValueError: If they differ.
     """
     for k, left, right in zip(SCALES, expected, found, strict=True):
-        left.sort_indices()
-        right.sort_indices()
-        same = np.array_equal(left.indptr, right.indptr) and np.array_equal(
-            left.indices, right.indices
-        )
-        if not same or not np.allclose(left.data, right.data, rtol=1e-6, atol=0):
+        index, weight = _edges(right)
+        same = np.array_equal(left.edge_index.numpy(), index)
+        if not same or not np.allclose(left.edge_weight.numpy(), weight, rtol=1e-6, atol=0):
             raise ValueError(
-                f"both sides must build the same graph ({side} differs at k = {k}: {left.nnz} "
-                f"and {right.nnz} edges)"
+                f"both sides must build the same graph ({side} differs at k = {k}: "
+                f"{left.edge_index.shape[1]} and {index.shape[1]} edges)"
             )
-    return [adjacency.nnz for adjacency in expected]
+
+
+def _edges(graph: ScaleGraph | Adjacency) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    if isinstance(graph, ScaleGraph):
+        return graph.edge_index.numpy(), graph.edge_weight.numpy()
+    coordinates = graph.tocoo()
+    order = np.lexsort((coordinates.col, coordinates.row))
+    index = np.stack([coordinates.row, coordinates.col]).astype(np.int64)
+    return index[:, order], coordinates.data[order]
 
 
 def time_sides(x: NDArray[np.float32], repeats: int) -> tuple[dict[str, list[float]], list[int]]:
     """Seconds of every repeat of each side, in turns, and the edges all sides agree on."""
     reference = one_search(x)
-    edges = []
     for name, build in SIDES.items():
-        edges = verify(reference, build(x), name)  # The warm-up.
+        verify(reference, build(x), name)  # The warm-up.
     seconds: dict[str, list[float]] = {name: [] for name in SIDES}
     for _ in range(repeats):
         for name, build in SIDES.items():
             start = time.perf_counter()
             build(x)
             seconds[name].append(time.perf_counter() - start)
-    return seconds, edges
+    return seconds, [graph.edge_index.shape[1] for graph in reference]
 
 
 def peak_mib(side: str, num_nodes: int, dim: int) -> float:
@@ -169,6 +170,7 @@ def run(num_nodes: int, dim: int, repeats: int, out: Path | None) -> None:
         name: {
             "seconds": values,
             "seconds_mean": means[name],
+            "seconds_min": min(values),
             "seconds_std": statistics.stdev(values) if len(values) > 1 else None,
             "peak_mib": memory[name],
             "times_slower_than_one_search": means[name] / means["one_search"],
