@@ -216,12 +216,8 @@ def main() -> None:
         children = {side: _memory_child(side, folder) for side in SIDES}
         times = measure_times(folder, options.rounds)
     rows = {
-        side: {
-            "seconds": statistics.median(times[side]),
-            "all_seconds": times[side],
-            **children[side],
-        }
-        for side in SIDES
+        side: {"seconds": statistics.median(seconds), "all_seconds": seconds, **children[side]}
+        for side, seconds in times.items()
     }
     write_result("mgcn_epoch", {"question": __doc__, "sides": rows}, options.out)
     _print_table(rows)
@@ -241,17 +237,14 @@ def _status_kib(field: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
 
 
-def _print_table(rows: dict[str, dict[str, object]]) -> None:
+def _print_table(rows: dict[str, dict[str, Any]]) -> None:
     ours = rows["library, fp32"]
     print(f"{'':32}{'s/epoch':>9}{'vs fp32':>9}{'MiB':>9}{'vs fp32':>9}  losses of five epochs")
     for side, row in rows.items():
-        speed = row["seconds"] / ours["seconds"]  # type: ignore[operator]
-        memory = row["peak_mib"] / ours["peak_mib"]  # type: ignore[operator]
-        losses = " ".join(f"{value:.6g}" for value in row["losses"])  # type: ignore[attr-defined]
-        print(
-            f"{side:32}{row['seconds']:9.3f}{speed:8.2f}x{row['peak_mib']:9.0f}{memory:8.2f}x"
-            f"  {losses}"
-        )
+        speed, memory = (row[name] / ours[name] for name in ("seconds", "peak_mib"))
+        losses = " ".join(f"{value:.6g}" for value in row["losses"])
+        times = f"{row['seconds']:9.3f}{speed:8.2f}x{row['peak_mib']:9.0f}{memory:8.2f}x"
+        print(f"{side:32}{times}  {losses}")
 
 
 if __name__ == "__main__":
