@@ -108,9 +108,13 @@ def _execute(
     stage: str, folder: RunFolder, images: CachedImages | None, reporter: Reporter
 ) -> None:
     reporter.begin(stage)
-    # These load torch, which takes seconds: mistakes in the options are told before.
+    # The stages load torch, which takes seconds: mistakes in the options are told before.
+    if stage == "evaluate":
+        from iciclegcn.evaluate_stage import evaluate_stage
+
+        evaluate_stage(folder, reporter)
+        return
     from iciclegcn import stages
-    from iciclegcn.evaluate_stage import evaluate_stage
 
     if stage == "pretrain" and images is not None:
         stages.pretrain_stage(folder, images, reporter)
@@ -120,8 +124,6 @@ def _execute(
         stages.graph_stage(folder, reporter)
     elif stage == "cluster":
         stages.cluster_stage(folder, reporter)
-    else:
-        evaluate_stage(folder, reporter)
 
 
 def _prepare_images(folder: RunFolder, source: ImageSource, reporter: Reporter) -> CachedImages:
