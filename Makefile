@@ -18,7 +18,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "make %-10s %s\n", $$1, $$2 }'
 
-demo: $(INSTALLED)  ## Cluster scikit-learn's digits into runs/demo: about two minutes on two cores
+demo: $(INSTALLED)  ## Cluster scikit-learn's digits into runs/demo: about a minute on two cores
 	$(BIN)/iciclegcn run digits --out $(DEMO)
 	@echo
 	@echo "Clusters: $(DEMO)/assignments.csv (path, cluster, confidence)"

@@ -35,12 +35,13 @@ def most_confident(
     return rows[np.argsort(-confidences[rows], kind="stable")][:most]
 
 
-def draw(run: Path, picture: Path) -> None:
+def draw(run: Path, file: Path) -> None:
     """Write the montage of a run folder as a PNG."""
     config = build_config(Config(), read_config_file(run / "config.yaml"))
     source = open_source(config.data)
     images = load_or_build_cache(source, config.data, monitor=NullMonitor()).images
     assignments = RunArtefacts(run).read_assignments()
+    interpolation = "bicubic" if images.shape[-1] < 32 else "auto"  # 8 px digits read better smooth
     shown = range(min(config.num_clusters or 2, MOST_CLUSTERS))
     figure, axes = plt.subplots(
         len(shown), COLUMNS, squeeze=False, figsize=(0.5 * COLUMNS + 1.4, 0.5 * len(shown))
@@ -51,13 +52,14 @@ def draw(run: Path, picture: Path) -> None:
         for axis in axes[cluster]:
             axis.set_axis_off()
         for axis, row in zip(axes[cluster], rows, strict=False):
-            axis.imshow(images[row].transpose(1, 2, 0), cmap="gray", vmin=0, vmax=255)
+            picture = images[row].transpose(1, 2, 0)  # [S, S, C]
+            axis.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation=interpolation)
         label = f"cluster {cluster}\n{size} images"
         axes[cluster, 0].text(
             -0.25, 0.5, label, transform=axes[cluster, 0].transAxes, ha="right", va="center", size=7
         )
-    figure.subplots_adjust(0.14, 0.01, 0.995, 0.99, wspace=0.08, hspace=0.08)
-    figure.savefig(picture, dpi=110, facecolor="white")
+    figure.subplots_adjust(0.115, 0.01, 0.995, 0.99, wspace=0.08, hspace=0.08)
+    figure.savefig(file, dpi=90, facecolor="white", pil_kwargs={"optimize": True})
     plt.close(figure)
 
 
