@@ -94,6 +94,6 @@ class MGCNConfig:
         require(min(weights) >= 0, "mgcn.stream_weights", "0 or more", weights)
         one_of("mgcn.keep", self.keep, ("last", "modularity"))
         valid = self.output in ("streams", "q") or (
-            self.output.startswith("stream_") and self.output[7:].isdigit()
+            self.output.startswith("stream_") and self.output[7:].isdecimal()
         )
         require(valid, "mgcn.output", "streams, stream_0, stream_1, ... or q", self.output)

@@ -46,6 +46,12 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         require(self.epochs >= 1, "pretrain.epochs", "at least 1", self.epochs)
         require(self.batch_size >= 2, "pretrain.batch_size", "at least 2", self.batch_size)
+        require(
+            self.projection_channels >= 1,
+            "pretrain.projection_channels",
+            "at least 1",
+            self.projection_channels,
+        )
         for name in ("learning_rate", "instance_temperature", "cluster_temperature"):
             value = getattr(self, name)
             require(value > 0, f"pretrain.{name}", "positive", value)
