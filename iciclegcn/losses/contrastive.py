@@ -65,7 +65,8 @@ def cluster_loss(c_a: Tensor, c_b: Tensor, temperature: float = 1.0) -> Tensor:
 def _mean_assignment_entropy(c: Tensor) -> Tensor:
     """Entropy in nats of the mean soft assignment; an empty cluster adds nothing."""
     mean = c.mean(dim=0)
-    return torch.special.entr(mean.clamp_min(torch.finfo(mean.dtype).tiny)).sum()
+    entropy: Tensor = torch.special.entr(mean.clamp_min(torch.finfo(mean.dtype).tiny)).sum()
+    return entropy
 
 
 def _check_pair(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
