@@ -19,6 +19,7 @@ TERMS = {"loss": 4.2, "instance": 3.0, "cluster": 1.2}
 def play(reporter: Reporter) -> None:
     reporter.begin("data")
     reporter.end("data", 0.04)
+    reporter.begin("pretrain")  # its libraries load
     reporter.begin("pretrain")
     for done in range(0, 101, 10):
         reporter.progress(done, 100, "image", TERMS)

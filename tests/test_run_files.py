@@ -44,6 +44,16 @@ def test_the_file_is_not_there_before_it_is_whole(tmp_path: Path) -> None:
 
     write_atomically(file, write)
     assert file.read_bytes() == b"x"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_who_reads_the_old_file_reads_on(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    write_text(file, "old")
+    with file.open(encoding="utf-8") as stream:
+        write_text(file, "new")
+        assert stream.read() == "old"
+    assert file.read_text(encoding="utf-8") == "new"
 
 
 def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
