@@ -13,10 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from iciclegcn.config_values import build_config
-from iciclegcn.pipeline import run
-from iciclegcn.presets import preset_config
-from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn import RunArtefacts, build_config, preset_config, run
 
 SIDE = 40
 KINDS = ("discs", "rings", "stripes", "tiles")

@@ -1,3 +1,34 @@
-"""Deep image clustering on PyTorch Geometric."""
+"""Deep image clustering on PyTorch Geometric.
+
+The names below load on first use, so that ``import iciclegcn`` and ``--help`` stay quick.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from iciclegcn.config import Config
+    from iciclegcn.config_values import build_config
+    from iciclegcn.errors import UserError
+    from iciclegcn.pipeline import run
+    from iciclegcn.presets import preset_config
+    from iciclegcn.run_artefacts import RunArtefacts
 
 __version__ = "0.1.0"
+
+__all__ = ["Config", "RunArtefacts", "UserError", "build_config", "preset_config", "run"]
+
+_HOMES = {
+    "Config": "iciclegcn.config",
+    "RunArtefacts": "iciclegcn.run_artefacts",
+    "UserError": "iciclegcn.errors",
+    "build_config": "iciclegcn.config_values",
+    "preset_config": "iciclegcn.presets",
+    "run": "iciclegcn.pipeline",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'iciclegcn' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)
