@@ -111,5 +111,5 @@ def test_the_code_for_a_run_is_sound(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("iciclegcn.pipeline.run", fake_run)
     names: dict[str, object] = {}
-    exec(code("import run\n"), names)
+    exec(code("out = run("), names)
     assert getattr(names["assignments"], "paths", None) == ["a.png"]
