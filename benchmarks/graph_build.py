@@ -26,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse
@@ -36,7 +37,7 @@ from benchmarks.common import write_result
 from graphs import ScaleGraph, knn, scale_graphs
 
 SCALES = (1, 10)
-Adjacency = scipy.sparse.csr_array
+Adjacency: TypeAlias = scipy.sparse.csr_array
 
 
 def make_features(num_nodes: int, dim: int, seed: int = 0) -> NDArray[np.float32]:
