@@ -4,6 +4,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from iciclegcn.config import BackboneConfig
+from iciclegcn.nn.small_map_conv import use_small_map_products
 
 
 def build_backbone(config: BackboneConfig, in_channels: int = 3) -> tuple[nn.Module, int]:
@@ -30,6 +31,7 @@ def build_backbone(config: BackboneConfig, in_channels: int = 3) -> tuple[nn.Mod
         network.maxpool = nn.Identity()
     elif in_channels != 3:
         network.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
+    use_small_map_products(network)  # 32 px images end as 1x1 maps behind the plain stem
     return network, channels
 
 
