@@ -2,10 +2,10 @@
 
 Question: the whole step of stage 1 (two views an image, forward, three losses, backward, Adam) by
 `iciclegcn.methods.pretraining.pretrain` as a run calls it (auto precision, channels last, views
-drawn for the whole batch) against the same networks and losses trained plainly: fp32, contiguous
-memory, torch's default Adam, and torchvision's transforms on one PIL image at a time in two
-``DataLoader`` workers. Both sides start from images already decoded in memory, so that the plain
-side pays for no JPEG decoding.
+drawn for the whole batch) against the same losses trained plainly: torchvision's networks, fp32,
+contiguous memory, torch's default Adam, and torchvision's transforms on one PIL image at a time
+in two ``DataLoader`` workers. Both sides start from images already decoded in memory, so that the
+plain side pays for no JPEG decoding.
 
 Setting: ResNet-34 at 224 px from 256 px images with blur and full colour jitter (the paper's
 backbone; batch 32, because 128 takes a minute a step on two cores), and ResNet-18 at 32 px
@@ -29,9 +29,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
-from torchvision import transforms
+from torchvision import models, transforms
 
 from benchmarks.common import write_result
 from iciclegcn.config import Config, ViewConfig
@@ -135,11 +135,22 @@ class PilViews(Dataset[tuple[Tensor, Tensor]]):
         return self._transform(image), self._transform(image)
 
 
+def torchvision_backbone(case: Case) -> nn.Module:
+    """The network as torchvision has it, with the case's stem."""
+    network: nn.Module = getattr(models, case.backbone)(weights=None)
+    network.fc = nn.Identity()
+    if case.stem == "small":
+        network.conv1 = nn.Conv2d(3, 64, 3, stride=1, padding=1, bias=False)
+        network.maxpool = nn.Identity()
+    return network
+
+
 def plain_round(case: Case, images: np.ndarray) -> list[float]:
     """When each step of the plain loop ended, in seconds."""
     config = case.config()
     torch.manual_seed(0)
     model = PretrainModel(config, 3).train()
+    model.backbone = torchvision_backbone(case)
     optimizer = torch.optim.Adam(model.parameters(), config.pretrain.learning_rate)
     dataset = PilViews(images, pil_transform(config.views, case.image_size))
     # Longer than the round, so that the workers are as busy in the last step as in the first.
