@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_BLOCK_ENTRIES = 2**22  # of one intermediate; with smaller blocks the products take longer
+_BLOCK_ENTRIES = 2**21  # of one intermediate; with smaller blocks the products take longer
 
 
 class FusionCoefficients(NamedTuple):
