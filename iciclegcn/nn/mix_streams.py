@@ -75,13 +75,14 @@ class _MixStreams(torch.autograd.Function):
         outputs = tuple(h.new_empty(len(h), width, dtype=plan.dtype) for width in widths)
         for rows in _blocks(h):
             for u, weight in enumerate(before):
-                torch.mm(states[u][rows].to(plan.dtype), weight.T, out=mapped[u][rows])
-            mixed = _mix(plan, mapped or states, h, rows)
+                part = mapped[u][rows]
+                torch.mm(states[u][rows].to(plan.dtype), weight.T, out=part).relu_()
+            shared, active = _shared(plan, mapped, states, h, rows)
             for u, output in enumerate(outputs):
                 if after:
-                    torch.mm(mixed[u], after[u].T, out=output[rows])
+                    torch.mm(_mixed(plan, shared, active[u]), after[u].T, out=output[rows])
                 else:
-                    output[rows] = mixed[u]
+                    _mixed(plan, shared, active[u], out=output[rows])
         ctx.plan = plan
         ctx.save_for_backward(h, *mapped, *tensors)
         return outputs
@@ -90,7 +91,7 @@ class _MixStreams(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         plan: _Plan = ctx.plan
-        own, peer, autoencoder = plan.coefficients
+        _, peer, autoencoder = plan.coefficients
         h, *saved = ctx.saved_tensors
         count = plan.num_streams if plan.maps_before else 0
         mapped, tensors = saved[:count], saved[count:]
@@ -105,19 +106,24 @@ class _MixStreams(torch.autograd.Function):
             d_mixed = [grad[rows] for grad in grads]
             if after:
                 # Mixed again rather than kept: cheaper than the memory.
-                for u, mixed in enumerate(_mix(plan, mapped or states, h, rows)):
-                    _add_product(d_after[u], d_mixed[u].T, mixed)
+                shared, active = _shared(plan, mapped, states, h, rows)
+                for u, state in enumerate(active):
+                    _add_product(d_after[u], d_mixed[u].T, _mixed(plan, shared, state))
                     d_mixed[u] = d_mixed[u] @ after[u]
             total = reduce(torch.add, d_mixed)
             d_h[rows] = total * autoencoder
+            d_shared = total * peer
             for u, state in enumerate(mapped or states):
-                d = torch.add(total * peer, d_mixed[u], alpha=own - peer)
+                d = _mixed(plan, d_shared, d_mixed[u])  # the mixing is its own transpose
                 # Thirty times faster than a product with the boolean mask.
                 d = torch.ops.aten.threshold_backward(d, state[rows], 0)
                 if before:
                     _add_product(d_before[u], d.T, states[u][rows].to(plan.dtype))
-                    d = d @ before[u] if wanted[u] else d
-                if (d_state := d_states[u]) is not None:
+                if (d_state := d_states[u]) is None:
+                    continue
+                if before:
+                    torch.mm(d, before[u], out=d_state[rows])
+                else:
                     d_state[rows] = d
         return None, d_h, *d_states, *d_before, *d_after
 
@@ -143,14 +149,21 @@ def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
         total += a @ b
 
 
-def _mix(plan: _Plan, states: Sequence[Tensor], h: Tensor, rows: slice) -> list[Tensor]:
-    """ReLU and Eq. 15-16 for some rows of every stream."""
-    own, peer, autoencoder = plan.coefficients
-    active = [torch.relu(state[rows]) for state in states]
-    shared = (h[rows] * autoencoder).to(plan.dtype)
+def _shared(
+    plan: _Plan, mapped: Sequence[Tensor], states: Sequence[Tensor], h: Tensor, rows: slice
+) -> tuple[Tensor, list[Tensor]]:
+    """What all streams have in common in Eq. 15-16, and every stream after its ReLU."""
+    active = [state[rows] for state in mapped] or [torch.relu(state[rows]) for state in states]
+    shared = (h[rows] * plan.coefficients.autoencoder).to(plan.dtype)
     for state in active:
-        shared.add_(state, alpha=peer)  # a stream's own part is corrected below
-    return [torch.add(shared, state, alpha=own - peer) for state in active]
+        shared.add_(state, alpha=plan.coefficients.peer)
+    return shared, active
+
+
+def _mixed(plan: _Plan, shared: Tensor, state: Tensor, out: Tensor | None = None) -> Tensor:
+    """One stream's fused state: it is among the peers in ``shared``, so that part is corrected."""
+    own, peer, _ = plan.coefficients
+    return torch.add(shared, state, alpha=own - peer, out=out)
 
 
 def _blocks(x: Tensor) -> Iterator[slice]:
