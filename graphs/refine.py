@@ -5,11 +5,15 @@ large norm to cancellation. Here the few candidates of each row are measured aga
 and in float64; a row whose list the rounding of the search may have spoilt is searched again.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-# Differences are read as soon as they are written: a block stays in the processor's cache. Numpy
-# does it on one core: hundreds of small parallel regions stall wherever cores are shared.
+# Differences are read as soon as they are written: a block stays in the processor's cache. Every
+# thread has rows of its own from start to end: hundreds of small parallel regions would stall
+# wherever cores are shared.
 _DIFFERENCE_BYTES = 2**20
 _DISTANCE_BYTES = 2**24
 
@@ -49,10 +53,17 @@ def squared_distances(
     """Squared distances [R, m] of ``rows`` [R] to ``others`` [R, m], by differences."""
     measured = np.empty(others.shape)
     step = max(1, _DIFFERENCE_BYTES // (8 * x.shape[1] * others.shape[1]))
-    for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        difference = np.subtract(x[others[part]], x[rows[part], None], dtype=np.float64)
-        measured[part] = np.einsum("rmd,rmd->rm", difference, difference)  # From [R, m, D].
+    threads = max(1, min(torch.get_num_threads(), len(rows) // step))
+    bounds = np.linspace(0, len(rows), threads + 1, dtype=np.int64)
+
+    def measure(first: int, last: int) -> None:
+        for start in range(first, last, step):
+            part = slice(start, min(start + step, last))
+            difference = np.subtract(x[others[part]], x[rows[part], None], dtype=np.float64)
+            measured[part] = np.einsum("rmd,rmd->rm", difference, difference)  # From [R, m, D].
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(measure, bounds[:-1], bounds[1:]))  # list: an error in a thread is raised
     return measured
 
 
