@@ -18,6 +18,8 @@ from iciclegcn.nn.backbone import build_backbone
 from iciclegcn.nn.heads import instance_head
 from iciclegcn.runtime import Runtime
 
+SAVE_INTERVAL = 5.0  # seconds
+
 
 class PretrainModel(nn.Module):
     """Backbone, instance projection (ISM) and auto-encoder (JC-SLIM) under one roof.
@@ -181,9 +183,6 @@ def embed(
         features[start : start + len(batch)] = x.float().cpu().numpy()
         monitor.progress(start + len(batch), len(images), unit="image")
     return features
-
-
-SAVE_INTERVAL = 5.0  # seconds
 
 
 def _restore(
