@@ -18,6 +18,7 @@ from iciclegcn.methods.icicle import output_probabilities, train_mgcn
 from iciclegcn.methods.pretraining import PretrainModel, embed, pretrain
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.progress import Reporter
+from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_folder import RunFolder
 from iciclegcn.runtime import Runtime
 
@@ -40,7 +41,7 @@ def embed_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) -> 
     config = _without_labels(folder.config)
     runtime = _runtime(config)
     with folder.stage("embed", reporter, _facts(runtime)) as monitor:
-        model = _pretrained(folder, config)
+        model = pretrained_model(folder.artefacts, config)
         x = embed(images.images, model, config, runtime, monitor)
         code = _code(x, model, runtime)
         folder.artefacts.write_array("features", x)
@@ -81,7 +82,7 @@ def cluster_stage(folder: RunFolder, reporter: Reporter) -> None:
                 normalization=options.normalization,
             )
         x = torch.from_numpy(artefacts.read_array("features"))
-        autoencoder = _pretrained(folder, config).autoencoder
+        autoencoder = pretrained_model(folder.artefacts, config).autoencoder
         result = train_mgcn(x, graphs, autoencoder, config, runtime, monitor)
         output = output_probabilities(result, config.mgcn.output).numpy()
         heads = {f"stream_{u}": stream for u, stream in enumerate(result.streams)}
@@ -101,8 +102,9 @@ def cluster_stage(folder: RunFolder, reporter: Reporter) -> None:
         )
 
 
-def _pretrained(folder: RunFolder, config: Config) -> PretrainModel:
-    state, metadata = folder.artefacts.read_model("pretrain")
+def pretrained_model(artefacts: RunArtefacts, config: Config) -> PretrainModel:
+    """The networks of a finished stage 1, in evaluation mode on the CPU."""
+    state, metadata = artefacts.read_model("pretrain")
     model = PretrainModel(config, int(metadata["in_channels"]))
     model.load_state_dict(state)
     return model.eval()
