@@ -110,7 +110,7 @@ class PlainMGCN(nn.Module):
         self.weights = nn.ParameterList(
             nn.Parameter(layer.lin.weight.detach().T.contiguous())
             for u in range(2)
-            for layer in start.stream_layers(u)
+            for layer in start.gcn.stream_layers(u)
         )
 
     def forward(self, x: Tensor, adjacency: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iciclegcn.nn.autoencoder import AutoEncoder
-from iciclegcn.nn.fusion_gcn_conv import FusionGCNConv
-from iciclegcn.nn.mix_streams import mix_streams
-from iciclegcn.nn.propagate import Propagation, propagate
+from iciclegcn.nn.fusion_gcn import FusionGCN
+from iciclegcn.nn.propagate import Propagation, propagate_each
 from iciclegcn.nn.soft_assignment import SoftAssignment
 
 
@@ -79,26 +77,17 @@ class MGCN(nn.Module):
         degrees_of_freedom: float = 1.0,
     ) -> None:
         super().__init__()
-        if num_streams < 1:
-            raise ValueError(f"'num_streams' must be at least 1 (got {num_streams})")
-        self.num_streams = num_streams
         self.autoencoder = copy.deepcopy(autoencoder)
         num_clusters = autoencoder.widths[-1]
         self.assignment = SoftAssignment(num_clusters, num_clusters, degrees_of_freedom)
-        widths = [*autoencoder.widths, num_clusters]
-
-        def stream() -> nn.ModuleList:
-            return nn.ModuleList(
-                FusionGCNConv(widths[i], widths[i + 1], sigma, gamma, autoencoder_weight)
-                for i in range(len(widths) - 1)
-            )
-
-        self.weights = nn.ModuleList(stream() for _ in range(1 if shared_weights else num_streams))
-
-    def stream_layers(self, stream: int) -> list[FusionGCNConv]:
-        """The layers of one stream; the same ones for every stream if weights are shared."""
-        layers = self.weights[stream % len(self.weights)]
-        return cast(list[FusionGCNConv], list(layers.children()))
+        self.gcn = FusionGCN(
+            [*autoencoder.widths, num_clusters],
+            num_streams,
+            sigma,
+            gamma,
+            autoencoder_weight,
+            shared_weights=shared_weights,
+        )
 
     def init_from_encoder(self, last_scale: float = 1.0) -> None:
         """Start every stream from the encoder's weights instead of random ones.
@@ -109,12 +98,8 @@ class MGCN(nn.Module):
         Args:
             last_scale: The last layer, which the encoder lacks, becomes this times the identity.
         """
-        with torch.no_grad():
-            for u in range(len(self.weights)):
-                *convs, last = self.stream_layers(u)
-                for conv, linear in zip(convs, self.autoencoder.encoder, strict=True):
-                    conv.lin.weight.copy_(linear.weight)
-                nn.init.eye_(last.lin.weight).mul_(last_scale)
+        encoder = cast(list[nn.Linear], list(self.autoencoder.encoder.children()))
+        self.gcn.init_from_linear(encoder, last_scale)
 
     def forward(
         self,
@@ -146,15 +131,8 @@ class MGCN(nn.Module):
         Raises:
             ValueError: If the number of graphs is not the number of streams.
         """
-        if len(graphs) != self.num_streams:
-            raise ValueError(
-                f"'graphs' must hold one graph for each of {self.num_streams} streams "
-                f"(got {len(graphs)})"
-            )
-        if propagated is None:
-            propagated = _propagate_each(graphs, [x] * self.num_streams)
         hidden = self.autoencoder.encode(x)
-        logits = self._streams(hidden, graphs, propagated)
+        logits = self.gcn(x, hidden, graphs, propagated)
         dtype = torch.promote_types(x.dtype, torch.float32)
         code = hidden[-1]
         return MGCNAssignments(
@@ -163,27 +141,8 @@ class MGCN(nn.Module):
             streams=[torch.softmax(g, dim=1, dtype=dtype) for g in logits],  # Eq. 19
         )
 
-    def _streams(
-        self, hidden: Sequence[Tensor], graphs: Sequence[Propagation], propagated: Sequence[Tensor]
-    ) -> list[Tensor]:
-        """Logits [N, K] of every stream: the layers of `stream_layers`, all streams at once."""
-        layers = list(zip(*map(self.stream_layers, range(self.num_streams)), strict=True))
-        g = list(propagated)  # Eq. 18
-        before: list[Tensor] | None = [conv.lin.weight for conv in layers[0]]
-        for convs, h in zip(layers[1:], hidden, strict=True):  # Eq. 15-17
-            weights = [conv.lin.weight for conv in convs]
-            coefficients = convs[0].coefficients(self.num_streams - 1)
-            after = None if convs[0].aggregates_first else weights
-            g = _propagate_each(graphs, mix_streams(coefficients, g, h, before, after))
-            before = weights if convs[0].aggregates_first else None
-        return [F.linear(g[u], before[u]) if before else g[u] for u in range(self.num_streams)]
-
-
-def _propagate_each(graphs: Sequence[Propagation], states: Sequence[Tensor]) -> list[Tensor]:
-    return [propagate(graph, state) for graph, state in zip(graphs, states, strict=True)]
-
 
 def propagate_features(x: Tensor, graphs: Sequence[Propagation]) -> list[Tensor]:
     """A·x [N, D] of every graph: the part of the first layer that training never changes."""
     with torch.no_grad():
-        return [propagate(graph, x) for graph in graphs]
+        return propagate_each(graphs, [x] * len(graphs))

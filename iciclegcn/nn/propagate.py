@@ -1,5 +1,6 @@
 """The sparse product A·x of a fixed graph, with a backward pass that never transposes anew."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -93,6 +94,11 @@ def propagate(graph: Propagation, x: Tensor) -> Tensor:
         raise ValueError(f"'x' must be [{graph.num_nodes}, F] (got {tuple(x.shape)})")
     result: Tensor = _Propagate.apply(x, graph)
     return result
+
+
+def propagate_each(graphs: Sequence[Propagation], states: Sequence[Tensor]) -> list[Tensor]:
+    """`propagate` for several graphs, each with a state of its own [N, F]."""
+    return [propagate(graph, state) for graph, state in zip(graphs, states, strict=True)]
 
 
 class _Propagate(torch.autograd.Function):

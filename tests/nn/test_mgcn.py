@@ -54,7 +54,7 @@ def official_model() -> MGCN:
     fill(coder.encoder, parameters(ENCODER, "weight"), parameters(ENCODER, "bias"))
     fill(coder.decoder, parameters(DECODER, "weight"), parameters(DECODER, "bias"))
     with torch.no_grad():
-        for i, conv in enumerate(model.stream_layers(0), start=1):
+        for i, conv in enumerate(model.gcn.stream_layers(0), start=1):
             conv.lin.weight.copy_(torch.from_numpy(OFFICIAL[f"param/gnn_{i}.weight"]).T)
         model.assignment.centers.copy_(torch.from_numpy(OFFICIAL["param/cluster_layer"]))
     return model
@@ -96,7 +96,7 @@ def test_official_forward_terms_and_gradient_norms_agree_with_golden_values() ->
     for names, layers in ((ENCODER, coder.encoder), (DECODER, coder.decoder)):
         for name, layer in zip(names, layers, strict=True):
             named |= {f"{name}.{part}": value for part, value in layer.named_parameters()}
-    named |= {f"gnn_{i + 1}.weight": c.lin.weight for i, c in enumerate(model.stream_layers(0))}
+    named |= {f"gnn_{i + 1}.weight": c.lin.weight for i, c in enumerate(model.gcn.stream_layers(0))}
     expected = {key[9:]: float(OFFICIAL[key]) for key in OFFICIAL if key.startswith("gradnorm/")}
     assert named.keys() == expected.keys()
     for name, parameter in named.items():
@@ -125,7 +125,7 @@ def test_paper_forward_and_loss_agree_with_golden_values() -> None:
         fill(layers, weights, [torch.from_numpy(PAPER[f"{part}_b{i}"]) for i in range(4)])
     with torch.no_grad():
         for u, stream in enumerate("ab"):
-            for i, conv in enumerate(model.stream_layers(u)):
+            for i, conv in enumerate(model.gcn.stream_layers(u)):
                 conv.lin.weight.copy_(torch.from_numpy(PAPER[f"gcn_{stream}_w{i}"]).T)
         model.assignment.centers.copy_(torch.from_numpy(PAPER["centers"]))
     x = torch.from_numpy(PAPER["x"])
@@ -164,7 +164,7 @@ def test_streams_are_the_layers_applied_one_by_one(
         inputs = states if layer == 0 else [state.relu() for state in states]
         states = []
         for u, graph in enumerate(graphs):
-            conv = model.stream_layers(u)[layer]
+            conv = model.gcn.stream_layers(u)[layer]
             peers = [*inputs[:u], *inputs[u + 1 :]]
             states.append(
                 conv.lin(graph_product(graph, x))
@@ -213,8 +213,8 @@ def test_streams_started_from_the_encoder_repeat_it_where_no_edge_joins_the_node
 def test_shared_weights_hold_one_set_of_layers_for_all_streams() -> None:
     autoencoder = AutoEncoder(5, (6,), 3)
     shared, separate = (MGCN(autoencoder, 3, shared_weights=share) for share in (True, False))
-    assert shared.stream_layers(0)[0] is shared.stream_layers(2)[0]
-    assert separate.stream_layers(0)[0] is not separate.stream_layers(2)[0]
+    assert shared.gcn.stream_layers(0)[0] is shared.gcn.stream_layers(2)[0]
+    assert separate.gcn.stream_layers(0)[0] is not separate.gcn.stream_layers(2)[0]
 
 
 def test_the_given_autoencoder_is_copied() -> None:
