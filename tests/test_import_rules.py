@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 RULES: dict[str, set[str]] = {
     "graphs": {"numpy", "faiss", "torch", "torch_geometric"},
     "graphs.backends": {"numpy", "faiss", "torch", "sklearn", "torch_cluster"},
+    "graphs.partition": {"numpy", "faiss", "torch", "pymetis"},
     "iciclegcn": set(),  # its public names come from their modules lazily
     "iciclegcn.losses": {"torch"},
     "iciclegcn.nn": {"torch", "torch_geometric"},
@@ -41,6 +42,7 @@ FREE = {"iciclegcn.pipeline", "iciclegcn.cli"}
 # Optional, or too heavy to load unasked: inside functions only.
 ONLY_LATE = {
     "graphs.backends": {"sklearn", "torch_cluster"},
+    "graphs.partition": {"pymetis"},
     "iciclegcn.cli": {"torch", "iciclegcn.pipeline"},
 }
 
