@@ -107,7 +107,7 @@ class _Propagate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, graph: Propagation) -> Tensor:
         ctx.graph = graph
-        return _multiply(graph.rows, x)
+        return multiply(graph.rows, x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
@@ -115,7 +115,8 @@ class _Propagate(torch.autograd.Function):
         return propagate(Propagation(graph.transposed, graph.rows), grad), None
 
 
-def _multiply(rows: SparseRows, x: Tensor) -> Tensor:
+def multiply(rows: SparseRows, x: Tensor) -> Tensor:
+    """The sparse product of some rows [M, N] with node states [N, F]; takes no gradient."""
     # A bag per node. As fast as torch's CSR product in fp32; that one has no bf16 kernel on the
     # CPU, where this one is twice as fast in bf16 as in fp32 (it sums in fp32).
     return torch.embedding_bag(
