@@ -5,18 +5,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from iciclegcn.nn.autoencoder import AutoEncoder as AutoEncoder
+    from iciclegcn.nn.fusion_gcn import FusionGCN as FusionGCN
     from iciclegcn.nn.fusion_gcn_conv import FusionGCNConv as FusionGCNConv
     from iciclegcn.nn.mgcn import MGCN as MGCN
+    from iciclegcn.nn.propagate import Propagation as Propagation
+    from iciclegcn.nn.propagate import prepare_propagation as prepare_propagation
     from iciclegcn.nn.soft_assignment import SoftAssignment as SoftAssignment
 
 _HOMES = {
     "AutoEncoder": "autoencoder",
+    "FusionGCN": "fusion_gcn",
     "FusionGCNConv": "fusion_gcn_conv",
     "MGCN": "mgcn",
+    "Propagation": "propagate",
     "SoftAssignment": "soft_assignment",
+    "prepare_propagation": "propagate",
 }
 
-__all__ = ["MGCN", "AutoEncoder", "FusionGCNConv", "SoftAssignment"]
+__all__ = [
+    "MGCN",
+    "AutoEncoder",
+    "FusionGCN",
+    "FusionGCNConv",
+    "Propagation",
+    "SoftAssignment",
+    "prepare_propagation",
+]
 
 
 def __getattr__(name: str) -> object:

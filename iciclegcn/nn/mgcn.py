@@ -87,6 +87,7 @@ class MGCN(nn.Module):
             gamma,
             autoencoder_weight,
             shared_weights=shared_weights,
+            normalize=False,  # outside, once
         )
 
     def init_from_encoder(self, last_scale: float = 1.0) -> None:
@@ -132,7 +133,9 @@ class MGCN(nn.Module):
             ValueError: If the number of graphs is not the number of streams.
         """
         hidden = self.autoencoder.encode(x)
-        logits = self.gcn(x, hidden, graphs, propagated)
+        if propagated is None:
+            propagated = propagate_each(graphs, [x] * len(graphs))
+        logits = self.gcn.run_propagated(propagated, graphs, hidden)  # Eq. 14-18
         dtype = torch.promote_types(x.dtype, torch.float32)
         code = hidden[-1]
         return MGCNAssignments(

@@ -169,7 +169,7 @@ def test_streams_are_the_layers_applied_one_by_one(
             states.append(
                 conv.lin(graph_product(graph, x))
                 if layer == 0
-                else conv(inputs[u], peers, h, graph)
+                else conv(inputs[u], graph, peers=peers, h=h)
             )
     for stream, expected in zip(model(x, graphs).streams, states, strict=True):
         torch.testing.assert_close(stream, expected.softmax(1), rtol=1e-5, atol=1e-6)
