@@ -1,0 +1,279 @@
+"""Which scales of the k-NN graph cluster best, and does multi-scale beat single-scale?
+
+From finished run folders (one search each), stage 2 is repeated with every combination of scales:
+those of the paper's Table 6 by default, and three of three streams. Same features, same
+pretrained networks, same seeds in every row; a pair is one run folder with one seed of stage 2.
+
+Command: python -m benchmarks.k_combinations --runs DIR [DIR ...] [--k 1,10 --k 5 ...] [--seeds N]
+         [--name NAME]
+Runs: folders that `iciclegcn run` made of data whose labels are known, best of several seeds.
+Memory: of graphs and stage 2, above what was there before. --resume goes on with a result file.
+Test: for each pair the mean of all multi-scale rows less the mean of all single-scale rows;
+paired t-test over the pairs, two-sided.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy.stats import ttest_1samp
+
+from benchmarks.clustering_runs import METRICS
+from benchmarks.common import RESULTS, write_result
+from benchmarks.memory import PeakMemory
+from graphs import Neighbors, ScaleGraph, knn, scale_graphs
+from graphs.stats import homophily
+from iciclegcn.config import Config, GraphConfig
+from iciclegcn.data.labels import read_labels
+from iciclegcn.data.sources import open_source
+from iciclegcn.evaluation.metrics import clustering_metrics
+from iciclegcn.methods.icicle import output_probabilities, train_mgcn
+from iciclegcn.monitor import NullMonitor
+from iciclegcn.nn import AutoEncoder
+from iciclegcn.run_folder import RunFolder
+from iciclegcn.runtime import Runtime
+from iciclegcn.stages import pretrained_model
+
+Scales = tuple[int, ...]
+TABLE_6: tuple[Scales, ...] = ((1,), (3,), (5,), (10,), (1, 10), (3, 10), (3, 5))
+THREE_STREAMS: tuple[Scales, ...] = ((1, 3, 10), (1, 5, 10), (3, 5, 10))
+
+
+class StageOne(NamedTuple):
+    """What stage 2 starts from."""
+
+    config: Config
+    x: torch.Tensor  # [N, D]
+    y: np.ndarray  # [N]
+    neighbors: Neighbors
+    autoencoder: AutoEncoder
+
+
+def read_run(path: Path, largest: int) -> StageOne:
+    """Features, truth and networks of a finished run; the neighbours of one search at ``largest``.
+
+    Raises:
+        ValueError: If the run's data has no labels.
+    """
+    with RunFolder.open(path) as folder:
+        config, artefacts = folder.config, folder.artefacts
+        labels = read_labels(open_source(config.data), config.data, artefacts.read_listing().kept)
+        if labels is None:
+            raise ValueError(f"'{path}' must be a run on data whose labels are known")
+        x = artefacts.read_array("features")
+        found = artefacts.read_arrays("neighbors")
+        neighbors = Neighbors(found["indices"], found["squared_distances"])
+        if neighbors.indices.shape[1] < largest:
+            neighbors = knn(x, largest, metric=config.graph.metric)
+        autoencoder = pretrained_model(artefacts, config).autoencoder
+    return StageOne(config, torch.from_numpy(x), labels.y, neighbors, autoencoder)
+
+
+def build_graphs(stage_one: StageOne, scales: Scales) -> list[ScaleGraph]:
+    """One graph a scale, as the run's configuration says."""
+    options: GraphConfig = stage_one.config.graph
+    return scale_graphs(
+        stage_one.neighbors,
+        scales,
+        symmetrize=options.symmetrize,
+        edge_weight=options.edge_weight,
+        heat_time=options.heat_time,
+        normalization=options.normalization,
+    )
+
+
+def measure(stage_one: StageOne, scales: Scales, seed: int) -> dict[str, float]:
+    """Stage 2 once: metrics, seconds and peak memory in MiB."""
+    config = dataclasses.replace(stage_one.config, seed=seed)
+    runtime = Runtime.create(seed, config.device, config.precision)
+    with PeakMemory() as memory:
+        started = time.perf_counter()
+        graphs = build_graphs(stage_one, scales)
+        result = train_mgcn(
+            stage_one.x, graphs, stage_one.autoencoder, config, runtime, NullMonitor()
+        )
+        clusters = output_probabilities(result, "streams").argmax(dim=1).numpy()
+        seconds = time.perf_counter() - started
+    scores = clustering_metrics(stage_one.y, clusters)
+    figures = {metric: round(scores[metric], 4) for metric in METRICS}
+    return figures | {"seconds": round(seconds, 2), "peak_mib": round(memory.mib, 1)}
+
+
+def describe_graphs(stage_one: StageOne, scales: Scales) -> dict[str, list[float]]:
+    """Directed edges without self-loops, and homophily, of every scale."""
+    edges = [graph.edge_index for graph in build_graphs(stage_one, scales)]
+    truth = torch.from_numpy(stage_one.y)
+    return {
+        "edges": [int((each[0] != each[1]).sum()) for each in edges],
+        "homophily": [round(homophily(each, truth), 4) for each in edges],
+    }
+
+
+def compare(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | int | str]]:
+    """Multi-scale less single-scale for every metric: mean difference of the pairs and its test."""
+    found: dict[str, dict[str, float | int | str]] = {}
+    for metric in METRICS:
+        pairs: dict[tuple[str, int], dict[bool, list[float]]] = {}
+        for row in rows:
+            kinds = pairs.setdefault((row["run"], row["seed"]), {True: [], False: []})
+            kinds[len(row["k"]) > 1].append(row[metric])
+        differences = [
+            statistics.mean(kinds[True]) - statistics.mean(kinds[False])
+            for kinds in pairs.values()
+            if kinds[True] and kinds[False]
+        ]
+        if len(differences) < 2:
+            continue
+        p = float(ttest_1samp(differences, 0.0).pvalue) if len(set(differences)) > 1 else math.nan
+        mean = statistics.mean(differences)
+        known = not math.isnan(p) and p < 0.05
+        verdict = "cannot be told" if not known else "better" if mean > 0 else "worse"
+        found[metric] = {
+            "mean_difference": round(mean, 4),
+            "std": round(statistics.stdev(differences), 4),
+            "p": round(p, 4),
+            "pairs": len(differences),
+            "multi_scale_is": verdict,
+        }
+    return found
+
+
+def summarize(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean and standard deviation of every figure of every combination, in the rows' order."""
+    summary = []
+    for scales in dict.fromkeys(tuple(row["k"]) for row in rows):
+        chosen = [row for row in rows if tuple(row["k"]) == scales]
+        entry: dict[str, Any] = {"k": list(scales), "n": len(chosen)}
+        for name in (*METRICS, "seconds", "peak_mib"):
+            values = [row[name] for row in chosen]
+            spread = statistics.stdev(values) if len(values) > 1 else 0.0
+            entry[name] = {"mean": round(statistics.mean(values), 4), "std": round(spread, 4)}
+        for name in ("edges", "homophily"):
+            entry[name] = [
+                round(statistics.mean(each), 4)
+                for each in zip(*(row[name] for row in chosen), strict=True)
+            ]
+        summary.append(entry)
+    return summary
+
+
+def table(summary: Sequence[dict[str, Any]]) -> str:
+    """The summary in Markdown, metrics in per cent."""
+    lines = [
+        "| k | ACC | NMI | ARI | edges | homophily | seconds | MiB |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for entry in summary:
+        cells = [" + ".join(map(str, entry["k"]))]
+        cells += [
+            f"{100 * entry[metric]['mean']:.1f} ± {100 * entry[metric]['std']:.1f}"
+            for metric in METRICS
+        ]
+        cells.append(" + ".join(f"{count:,.0f}" for count in entry["edges"]))
+        cells.append(" + ".join(f"{share:.3f}" for share in entry["homophily"]))
+        cells.append(f"{entry['seconds']['mean']:.1f}")
+        cells.append(f"{entry['peak_mib']['mean']:,.0f}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def plot(summary: Sequence[dict[str, Any]], title: str, path: Path) -> None:
+    """ACC, NMI and ARI of every combination, one dot and one standard deviation each."""
+    import matplotlib
+
+    matplotlib.use("Agg")  # draws into a file, also where there is no screen
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, len(METRICS), figsize=(10, 3.6), sharey=True)
+    names = [" + ".join(map(str, entry["k"])) for entry in summary]
+    colors = ["#1f6f8b" if len(entry["k"]) > 1 else "#b3562e" for entry in summary]
+    for panel, metric in zip(panels, METRICS, strict=True):
+        for height, (entry, color) in enumerate(zip(summary, colors, strict=True)):
+            value = entry[metric]
+            panel.errorbar(
+                100 * value["mean"], height, xerr=100 * value["std"], fmt="o", color=color, ms=5
+            )
+        panel.set_xlabel(f"{metric.upper()} in per cent")
+        panel.grid(axis="x", alpha=0.3)
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].invert_yaxis()
+    panels[0].set_ylabel("scales k")
+    figure.suptitle(f"{title} (orange: one scale, blue: several)", fontsize=10)
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def run(
+    folders: Sequence[Path],
+    combinations: Sequence[Scales],
+    seeds: int,
+    known: Sequence[dict[str, Any]] = (),
+) -> Iterator[list[dict[str, Any]]]:
+    """Measure what is not ``known`` yet; yields all rows so far after each new one."""
+    rows = list(known)
+    done = {(row["run"], row["seed"], tuple(row["k"])) for row in rows}
+    for folder in folders:
+        stage_one = read_run(folder, max(map(max, combinations)))
+        for seed in range(seeds):
+            for scales in combinations:
+                if (folder.name, seed, scales) in done:
+                    continue
+                figures = measure(stage_one, scales, seed)
+                shape = describe_graphs(stage_one, scales)
+                row = {"run": folder.name, "seed": seed, "k": list(scales), **figures, **shape}
+                rows.append(row)
+                yield rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="finished run folders")
+    parser.add_argument("--k", type=_scales, action="append", help="scales of one row, as 1,10")
+    parser.add_argument("--seeds", type=int, default=1, help="seeds of stage 2 for each folder")
+    parser.add_argument("--name", default="k_combinations", help="name of the result files")
+    parser.add_argument("--resume", action="store_true", help="keep the rows already measured")
+    parser.add_argument("--out", type=Path, help="another file for the JSON")
+    options = parser.parse_args()
+    path = options.out or RESULTS / f"{options.name}.json"
+    known = []
+    if options.resume and path.exists():
+        known = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    combinations = tuple(options.k or (*TABLE_6, *THREE_STREAMS))
+    rows: list[dict[str, Any]] = known
+    for rows in run(options.runs, combinations, options.seeds, known):
+        last = rows[-1]
+        print(last["run"], last["seed"], last["k"], *(last[metric] for metric in METRICS))
+        payload = {
+            "question": __doc__.splitlines()[0],
+            "summary": summarize(rows),
+            "multi_scale_less_single_scale": compare(rows),
+            "rows": rows,
+        }
+        write_result(options.name, payload, options.out)
+    summary = summarize(rows)
+    path.with_suffix(".md").write_text(table(summary), encoding="utf-8")
+    plot(summary, options.name, path.with_suffix(".png"))
+    print("\n" + table(summary))
+    for metric, test in compare(rows).items():
+        print(
+            f"{metric.upper()}: multi-scale less single-scale "
+            f"{100 * float(test['mean_difference']):+.2f} points (p = {test['p']}, "
+            f"{test['pairs']} pairs): {test['multi_scale_is']}"
+        )
+
+
+def _scales(text: str) -> Scales:
+    return tuple(int(part) for part in text.split(","))
+
+
+if __name__ == "__main__":
+    main()
