@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphs.knn import Neighbors
+from graphs.neighbors import Neighbors
 
 
 class ScaleGraph(NamedTuple):
@@ -112,7 +112,7 @@ def _validate(
     heat_time: float,
     normalization: str,
 ) -> None:
-    indices, squared = neighbors
+    indices, squared = neighbors.indices, neighbors.squared_distances
     if indices.ndim != 2 or squared.shape != indices.shape:
         raise ValueError(
             "'neighbors' must hold indices and squared distances of one shape [N, k] (got "
