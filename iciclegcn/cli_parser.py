@@ -102,10 +102,12 @@ def make_parser() -> Parser:
 
 
 def _add_stage_options(parser: argparse.ArgumentParser, command: str) -> None:
-    parser.usage = f"{parser.prog} --out DIR" + (" [options]" if command == "evaluate" else "")
+    parser.usage = f"{parser.prog} --out DIR [options]"
     parser.add_argument("--out", metavar="DIR", required=True, help="the run folder")
     if command == "evaluate":
         _add_label_options(parser)
+    else:
+        _add_process_options(parser)
 
 
 def _add_run_options(parser: argparse.ArgumentParser, *, all_fields: bool) -> None:
@@ -126,6 +128,7 @@ def _add_run_options(parser: argparse.ArgumentParser, *, all_fields: bool) -> No
     _add_field(parser, "seed", "N", "fixes every random draw (default: 0)")
     _add_field(parser, "device", "NAME", "auto, cpu or cuda[:N] (default: auto)")
     _add_field(parser, "precision", "NAME", "auto, fp32, bf16 or fp16 (default: auto)")
+    _add_process_options(parser)
     add("--config", metavar="FILE", help="YAML file with fields of the configuration")
     add("--print-config", action="store_true", help="print the configuration as YAML and stop")
     _add_label_options(parser)
@@ -138,6 +141,12 @@ def _add_run_options(parser: argparse.ArgumentParser, *, all_fields: bool) -> No
     )
     _add_all_fields(parser, shown=all_fields)
     add("--help-all", action=_HelpAll, nargs=0, help="list every field of the configuration")
+
+
+def _add_process_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--devices", metavar="N", type=int, help="processes a machine, one a GPU (default: 1)")
+    add("--num-nodes", metavar="N", type=int, help="machines (default: 1); see docs/clusters.md")
 
 
 def _add_label_options(parser: argparse.ArgumentParser) -> None:
@@ -196,7 +205,7 @@ def _about_unknown(word: str, command: str) -> str:
     name = word.lstrip("-").partition("=")[0]
     if command in ("run", "pretrain"):
         short = ("out", "config", "print-config", "labels", "labels-from-folders", "strict")
-        known = [*config_fields(), *short]
+        known = [*config_fields(), *short, "devices", "num-nodes"]
         return f"unknown option '--{name}'{_flag_suggestion(name, known, command)}"
     return f"unknown option '--{name}'; see 'iciclegcn {command} --help'"
 

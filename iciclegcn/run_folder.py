@@ -213,6 +213,7 @@ def _locked(path: Path, *, make: bool) -> FolderLock:
 def _warn_of_other_runtime(
     stage: str, before: dict[str, Any], now: dict[str, Any], reporter: Reporter
 ) -> None:
+    before = {"processes": 1} | before  # earlier versions knew of one
     keys = [key for key in now if before.get(key) != now[key]]
     changed = [f"{key} {before.get(key)} -> {now[key]}" for key in keys]
     if changed:

@@ -3,11 +3,12 @@
 import contextlib
 import hashlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
+from iciclegcn.distributed.ranks import Ranks, current_ranks
 from iciclegcn.errors import UserError
 
 
@@ -33,11 +34,13 @@ class Runtime:
         seed: The run's seed; every random draw derives from it.
         device: The torch device of the training loops.
         precision: ``fp32``, ``bf16`` or ``fp16``; parameters stay in fp32 in all of them.
+        ranks: The processes that compute together; by default this one alone.
     """
 
     seed: int
     device: torch.device
     precision: str
+    ranks: Ranks = field(default_factory=Ranks)
 
     @classmethod
     def create(cls, seed: int = 0, device: str = "auto", precision: str = "auto") -> "Runtime":
@@ -46,8 +49,11 @@ class Runtime:
         Raises:
             UserError: If the device is not there or cannot compute in the precision.
         """
-        resolved = cls(seed, _resolve_device(device), "fp32")
-        resolved = cls(seed, resolved.device, _resolve_precision(precision, resolved.device))
+        ranks = current_ranks()
+        place = _resolve_device(device)
+        if ranks.size > 1 and place.type == "cuda":  # one GPU a process
+            place = torch.device("cuda", ranks.local_rank)
+        resolved = cls(seed, place, _resolve_precision(precision, place), ranks)
         resolved.seed_everything()
         return resolved
 

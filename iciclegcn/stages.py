@@ -1,7 +1,7 @@
 """The stages' bodies: read the earlier results, call the method, write the next result."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from iciclegcn.methods.icicle import output_probabilities, train_mgcn
 from iciclegcn.methods.pretraining import PretrainModel, embed, pretrain
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.progress import Reporter
+from iciclegcn.rank_tasks import join_embedding, join_pretraining
 from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_folder import RunFolder
 from iciclegcn.runtime import Runtime
@@ -30,6 +31,7 @@ def pretrain_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) 
     config = _without_labels(folder.config)
     runtime = _runtime(config)
     with folder.stage("pretrain", reporter, _facts(runtime)) as monitor:
+        _summon(join_pretraining, config, runtime, images)
         model = pretrain(images.images, config, runtime, monitor)
         in_channels = images.images.shape[1]
         metadata = {"in_channels": in_channels, "config": config.to_dict()}
@@ -42,6 +44,8 @@ def embed_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) -> 
     runtime = _runtime(config)
     with folder.stage("embed", reporter, _facts(runtime)) as monitor:
         model = pretrained_model(folder.artefacts, config)
+        in_channels = images.images.shape[1]
+        _summon(join_embedding, config, runtime, images, in_channels, model.state_dict())
         x = embed(images.images, model, config, runtime, monitor)
         code = _code(x, model, runtime)
         folder.artefacts.write_array("features", x)
@@ -144,12 +148,25 @@ def _runtime(config: Config) -> Runtime:
     return Runtime.create(config.seed, config.device, config.precision)
 
 
+def _summon(
+    task: Callable[..., None],
+    config: Config,
+    runtime: Runtime,
+    images: CachedImages,
+    *arguments: object,
+) -> None:
+    """Let the other ranks join in, once each of their machines has the images."""
+    runtime.ranks.summon(task, config, runtime.precision, images.data_hash, *arguments)
+    runtime.ranks.barrier()
+
+
 def _facts(runtime: Runtime) -> dict[str, Any]:
     """What a continued stage must share with its beginning for the same bits."""
     return {
         "device": str(runtime.device),
         "precision": runtime.precision,
         "threads": torch.get_num_threads(),
+        "processes": runtime.ranks.size,
     }
 
 

@@ -25,6 +25,7 @@ RULES: dict[str, set[str]] = {
         *("numpy", "sklearn", "torch", "graphs"),
         *("iciclegcn.nn", "iciclegcn.losses", "iciclegcn.data", "iciclegcn.runtime"),
         *("iciclegcn.config", "iciclegcn.monitor", "iciclegcn.errors"),
+        "iciclegcn.distributed.ranks",
     },
     "iciclegcn.evaluation": {"numpy", "scipy", "sklearn", "graphs"},
     "iciclegcn.data": {
@@ -33,7 +34,10 @@ RULES: dict[str, set[str]] = {
     },
     "iciclegcn.config": {"iciclegcn.errors"},
     "iciclegcn.presets": {"iciclegcn.config", "iciclegcn.errors", "iciclegcn.data.named"},
-    "iciclegcn.runtime": {"numpy", "torch", "iciclegcn.errors"},
+    "iciclegcn.distributed": {"torch", "iciclegcn.errors"},
+    "iciclegcn.distributed.launch": {"torch", "lightning_fabric", "iciclegcn.errors"},
+    "iciclegcn.distributed.strategy": {"lightning_fabric"},
+    "iciclegcn.runtime": {"numpy", "torch", "iciclegcn.errors", "iciclegcn.distributed.ranks"},
     "iciclegcn.monitor": set(),
     "iciclegcn.errors": set(),
 }
@@ -44,6 +48,7 @@ ONLY_LATE = {
     "graphs.backends": {"sklearn", "torch_cluster"},
     "graphs.partition": {"pymetis"},
     "iciclegcn.cli": {"torch", "iciclegcn.pipeline"},
+    "iciclegcn.distributed.launch": {"torch"},
 }
 
 # No method imports another; what two share is a module of its own.

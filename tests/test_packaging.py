@@ -56,7 +56,7 @@ def test_every_import_is_a_requirement_and_every_requirement_is_imported() -> No
     required = {MODULES.get(name, name) for name in names(setup()["options"]["install_requires"])}
     used = imported("iciclegcn") | imported("graphs")
     used -= set(sys.stdlib_module_names) | {"iciclegcn", "graphs"}
-    optional = {"torch_cluster", "pymetis", "mlxtend", "msvcrt"}
+    optional = {"torch_cluster", "pymetis", "lightning_fabric", "mlxtend", "msvcrt"}
     assert used - optional == required
 
 
@@ -65,6 +65,7 @@ def test_the_promised_extras_are_there() -> None:
     assert {"cluster", "gpu", "mnist", "benchmarks", "dev"} <= set(extras)
     assert names(extras["cluster"]) == ["torch-cluster"]
     assert names(extras["gpu"]) == ["faiss-gpu"]
+    assert names(extras["distributed"]) == ["lightning-fabric"]
 
 
 def test_requirements_ask_for_lower_bounds_only() -> None:

@@ -6,6 +6,7 @@ and an offset per image. This is what makes views cheap beside a training step.
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +18,18 @@ MEAN, STD = 0.5, 0.25  # of pixel values in [0, 1], as in most natural images
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _RGB_TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 _BLUR_SIGMA = (0.1, 2.0)  # pixels, as in SimCLR
+
+
+class Among(NamedTuple):
+    """Which images of a larger batch a batch holds.
+
+    Attributes:
+        positions: Place of each image in the larger batch, int64 [N].
+        total: Images of the larger batch.
+    """
+
+    positions: Tensor
+    total: int
 
 
 def evaluation_view(images: Tensor, size: int) -> Tensor:
@@ -44,6 +57,7 @@ def random_views(
     config: ViewConfig,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
+    among: Among | None = None,
 ) -> Tensor:
     """Draw one random view of each image (Section 3.1 of the paper).
 
@@ -58,11 +72,13 @@ def random_views(
         generator: Source of every draw, on the device of the images.
         dtype: Floating dtype of the views and of the work. bfloat16 holds the 256 pixel values
             exactly and its matrix products are several times faster where the CPU has them.
+        among: The batch is part of a larger one, whose views are the same in whatever parts they
+            are drawn; None: it is the whole.
 
     Returns:
         ``dtype`` [N, C, size, size], channels last, in [-2, 2].
     """
-    draw = _Draws(images.size(0), images.device, generator)
+    draw = _Draws(images.size(0), images.device, generator, among)
     rows, columns = _crop_matrices(images.shape[-2], images.shape[-1], size, config, draw)
     # The pixel range [0, 1] comes in through one of the matrices: no pass of its own.
     rows, columns = (rows / 255).to(dtype), columns.to(dtype)
@@ -81,11 +97,17 @@ def random_views(
 class _Draws:
     """Vectors of one draw an image."""
 
-    def __init__(self, n: int, device: torch.device, generator: torch.Generator) -> None:
-        self._n, self._device, self._generator = n, device, generator
+    def __init__(
+        self, n: int, device: torch.device, generator: torch.Generator, among: Among | None
+    ) -> None:
+        self._n = n if among is None else among.total
+        self._device, self._generator = device, generator
+        self._positions = None if among is None else among.positions.to(device)
 
     def uniform(self, low: float, high: float) -> Tensor:
         draws = torch.rand(self._n, generator=self._generator, device=self._device)
+        if self._positions is not None:
+            draws = draws[self._positions]
         return draws * (high - low) + low
 
     def happens(self, probability: float) -> Tensor:

@@ -37,6 +37,51 @@ def instance_loss(
     return F.cross_entropy(logits, positives)
 
 
+def instance_loss_of_share(
+    z_a: Tensor,
+    z_b: Tensor,
+    all_a: Tensor,
+    all_b: Tensor,
+    first: int,
+    temperature: float = 0.5,
+    *,
+    mask_self: bool = True,
+) -> Tensor:
+    """The part of `instance_loss` that belongs to some of a batch's images.
+
+    The shares of several processes sum to the loss of the whole batch, and each holds logits
+    [2n, 2N] instead of [2N, 2N].
+
+    Args:
+        z_a: Projections of the first views of some images [n, D].
+        z_b: Projections of their second views [n, D].
+        all_a: Projections of the first views of all images [N, D].
+        all_b: Projections of the second views of all images [N, D].
+        first: Row of ``all_a`` that is the first of ``z_a``; the others follow it.
+        temperature: tau_I, positive.
+        mask_self: As in `instance_loss`.
+
+    Returns:
+        The sum over the 2n views, divided by 2N; a scalar in fp32.
+
+    Raises:
+        ValueError: If the shapes differ or are not [n, D] and [N, D].
+
+    Source:
+        IcicleGCN (Xu et al., 2024), Eq. 1-3.
+    """
+    _check_pair("z_a", z_a, "z_b", z_b)
+    _check_pair("all_a", all_a, "all_b", all_b)
+    n, total = z_a.size(0), all_a.size(0)
+    z = F.normalize(torch.cat([z_a, z_b]).float(), dim=1)  # [2n, D]
+    logits = z @ F.normalize(torch.cat([all_a, all_b]).float(), dim=1).T / temperature
+    rows = torch.arange(first, first + n, device=z.device)
+    itself, other = torch.cat([rows, rows + total]), torch.cat([rows + total, rows])
+    if mask_self:
+        logits = logits.scatter(1, itself[:, None], float("-inf"))
+    return F.cross_entropy(logits, other, reduction="sum") / (2 * total)
+
+
 def cluster_loss(c_a: Tensor, c_b: Tensor, temperature: float = 1.0) -> Tensor:
     """Make the assignment columns of two views agree, and keep every cluster in use.
 

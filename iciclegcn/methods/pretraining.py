@@ -2,92 +2,30 @@
 
 import math
 import time
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from iciclegcn.config import Config, PretrainConfig
-from iciclegcn.data.views import evaluation_view, random_views
-from iciclegcn.losses.contrastive import cluster_loss, instance_loss
-from iciclegcn.losses.self_training import reconstruction_loss
+from iciclegcn.data.views import Among, random_views
+from iciclegcn.distributed.ranks import Ranks
+from iciclegcn.errors import UserError
+from iciclegcn.methods.embedding import embed
+from iciclegcn.methods.pretrain_model import (
+    PretrainLosses,
+    PretrainModel,
+    TrainingStep,
+    pretrain_losses,
+)
 from iciclegcn.monitor import StageMonitor
-from iciclegcn.nn.autoencoder import AutoEncoder
-from iciclegcn.nn.backbone import build_backbone
-from iciclegcn.nn.heads import instance_head
+from iciclegcn.nn.synced_batch_norm import synchronise_batch_norm
 from iciclegcn.runtime import Runtime
 
+__all__ = ["PretrainLosses", "PretrainModel", "embed", "pretrain", "pretrain_losses"]
+
 SAVE_INTERVAL = 5.0  # seconds
-
-
-class PretrainModel(nn.Module):
-    """Backbone, instance projection (ISM) and auto-encoder (JC-SLIM) under one roof.
-
-    Args:
-        config: The run's configuration; ``num_clusters`` must be resolved.
-        in_channels: Channels of the images, 1 or 3.
-
-    Source:
-        IcicleGCN (Xu et al., 2024), Sections 3.1-3.3.
-    """
-
-    def __init__(self, config: Config, in_channels: int) -> None:
-        super().__init__()
-        if config.num_clusters is None:
-            raise ValueError("'num_clusters' must be resolved before a model is built (got None)")
-        self.backbone, self.num_features = build_backbone(config.backbone, in_channels)
-        self.instance_head = instance_head(self.num_features, config.pretrain.projection_channels)
-        self.autoencoder = AutoEncoder(
-            self.num_features, config.autoencoder.hidden_channels, config.num_clusters
-        )
-
-    def forward(self, views: Tensor) -> Tensor:
-        """Images [N, C, S, S] to features x [N, D]."""
-        features: Tensor = self.backbone(views)
-        return features
-
-
-class PretrainLosses(NamedTuple):
-    """The weighted sum of Eq. 7 and its unweighted terms, scalars."""
-
-    loss: Tensor
-    instance: Tensor
-    cluster: Tensor
-    reconstruction: Tensor
-
-
-def pretrain_losses(model: PretrainModel, views: Tensor, config: PretrainConfig) -> PretrainLosses:
-    """The loss of one batch of view pairs.
-
-    Args:
-        model: Backbone and heads.
-        views: [2N, C, S, S], the first views of all images, then the second views.
-        config: Temperatures, weights and variants.
-
-    Returns:
-        Eq. 3, Eq. 5, Eq. 6 and their sum, Eq. 7.
-
-    Source:
-        IcicleGCN (Xu et al., 2024), Section 3.2-3.3.
-    """
-    x = model(views)  # [2N, D]
-    z_a, z_b = model.instance_head(x).chunk(2)
-    x_hat, code = model.autoencoder(x)
-    c_a, c_b = code.chunk(2)
-    if config.cluster_loss_views == "view_a_twice":
-        c_b = c_a  # The published code's defect: the second view never reaches the cluster loss.
-    if config.reconstruction_views == "view_a":
-        x, x_hat = x.chunk(2)[0], x_hat.chunk(2)[0]
-    instance = instance_loss(z_a, z_b, config.instance_temperature, mask_self=config.mask_self)
-    cluster = cluster_loss(c_a, c_b, config.cluster_temperature)
-    reconstruction = reconstruction_loss(x, x_hat, config.reconstruction)
-    loss = (
-        config.instance_weight * instance
-        + config.cluster_weight * cluster
-        + config.reconstruction_weight * reconstruction
-    )  # Eq. 7; the paper's weights are 1
-    return PretrainLosses(loss, instance, cluster, reconstruction)
 
 
 def pretrain(
@@ -106,11 +44,12 @@ def pretrain(
 
     Raises:
         FloatingPointError: If a loss is no longer finite; names the step and every term.
+        UserError: If there are more processes than images in a batch.
 
     Source:
         IcicleGCN (Xu et al., 2024), Algorithm 1, steps 1-6.
     """
-    options = config.pretrain
+    options, ranks = config.pretrain, runtime.ranks
     runtime.seed_everything("pretrain")
     model = PretrainModel(config, images.shape[1]).to(runtime.device)
     model = model.to(memory_format=torch.channels_last)
@@ -118,9 +57,12 @@ def pretrain(
         model.parameters(), options.learning_rate, weight_decay=options.weight_decay, fused=True
     )
     scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
-    batch_size = min(options.batch_size, len(images))
+    batch_size = _batch_size(options, len(images), ranks)
     steps = len(images) // batch_size  # an epoch leaves out a random remainder
-    first_epoch = _restore(model, optimizer, scaler, monitor)
+    first_epoch = _restore(model, optimizer, scaler, ranks.broadcast(monitor.load()))
+    if ranks.size > 1:
+        synchronise_batch_norm(model)
+    network = ranks.train_together(TrainingStep(model, options, ranks))
     saved_at = time.monotonic()
     model.train()
     for epoch in range(first_epoch, options.epochs):
@@ -130,15 +72,11 @@ def pretrain(
             step = epoch * steps + position
             _set_learning_rate(optimizer, options, step, steps)
             rows = np.sort(order[position * batch_size :][:batch_size].numpy())
-            batch = torch.from_numpy(images[rows]).to(runtime.device)
-            size = config.data.image_size or batch.shape[-1]
-            views = random_views(
-                batch.repeat(2, 1, 1, 1), size, config.views, generator, runtime.compute_dtype
-            )
+            views = _views(images, rows, config, runtime, generator)
             with runtime.autocast():
-                losses = pretrain_losses(model, views, options)
+                losses = network(views, batch_size)
             _step(losses.loss, optimizer, scaler)
-            values = {name: float(term.detach()) for name, term in losses._asdict().items()}
+            values = _values(losses, ranks)
             _require_finite(step, values)
             monitor.log(step, **values)
             monitor.progress(
@@ -151,47 +89,50 @@ def pretrain(
     return model.eval()
 
 
-@torch.inference_mode()
-def embed(
+def _batch_size(options: PretrainConfig, num_images: int, ranks: Ranks) -> int:
+    """Images a step, on all ranks together."""
+    batch_size = min(options.batch_size, num_images)
+    if batch_size < ranks.size:
+        raise UserError(
+            f"'pretrain.batch_size' must be at least the number of processes, {ranks.size} (got "
+            f"{batch_size}); raise it, or start fewer with --devices"
+        )
+    return batch_size
+
+
+def _views(
     images: np.ndarray,
-    model: PretrainModel,
+    rows: np.ndarray,
     config: Config,
     runtime: Runtime,
-    monitor: StageMonitor,
-    batch_size: int = 512,
-) -> np.ndarray:
-    """Compute the backbone features of every image, without augmentation.
+    generator: torch.Generator,
+) -> Tensor:
+    """Two random views [2n, C, S, S] of this rank's share of a batch of rows."""
+    share = runtime.ranks.share(len(rows))
+    batch = torch.from_numpy(images[rows[share]]).to(runtime.device)
+    size = config.data.image_size or batch.shape[-1]
+    among = None
+    if runtime.ranks.size > 1:
+        # Every rank draws for the whole batch: its views are the same on any number of ranks.
+        places = torch.arange(share.start, share.stop)
+        among = Among(torch.cat([places, places + len(rows)]), 2 * len(rows))
+    return random_views(
+        batch.repeat(2, 1, 1, 1), size, config.views, generator, runtime.compute_dtype, among
+    )
 
-    Args:
-        images: uint8 [N, C, S, S].
-        model: The pretrained model.
-        config: The run's configuration.
-        runtime: Device and precision.
-        monitor: Told about the progress.
-        batch_size: Images at a time.
 
-    Returns:
-        Features x, float32 [N, D], row = image index.
-    """
-    model = model.to(runtime.device).eval()
-    features = np.empty((len(images), model.num_features), dtype=np.float32)
-    for start in range(0, len(images), batch_size):
-        batch = torch.from_numpy(np.array(images[start : start + batch_size]))
-        size = config.data.image_size or batch.shape[-1]
-        with runtime.autocast():
-            x = model(evaluation_view(batch.to(runtime.device), size))
-        features[start : start + len(batch)] = x.float().cpu().numpy()
-        monitor.progress(start + len(batch), len(images), unit="image")
-    return features
+def _values(losses: PretrainLosses, ranks: Ranks) -> dict[str, float]:
+    """Every term of the whole batch by name, the same on every rank."""
+    terms = ranks.mean(torch.stack([term.detach().float() for term in losses]))
+    return dict(zip(losses._fields, terms.tolist(), strict=True))
 
 
 def _restore(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
-    monitor: StageMonitor,
+    state: dict[str, Any] | None,
 ) -> int:
-    state = monitor.load()
     if state is None:
         return 0
     model.load_state_dict(state["model"])

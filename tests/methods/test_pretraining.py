@@ -16,7 +16,7 @@ from iciclegcn.config import Config, PretrainConfig
 from iciclegcn.config_values import build_config
 from iciclegcn.data.views import evaluation_view, random_views
 from iciclegcn.losses.contrastive import cluster_loss, instance_loss
-from iciclegcn.methods import pretraining
+from iciclegcn.methods import pretrain_model, pretraining
 from iciclegcn.methods.pretraining import PretrainModel, embed, pretrain, pretrain_losses
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.runtime import Runtime
@@ -308,7 +308,7 @@ def test_a_loss_that_is_not_finite_names_step_and_terms(monkeypatch: pytest.Monk
         calls.append(None)
         return instance_loss(z_a, z_b, *rest, **more) * (math.nan if len(calls) == 4 else 1)
 
-    monkeypatch.setattr(pretraining, "instance_loss", broken)
+    monkeypatch.setattr(pretrain_model, "instance_loss", broken)
     monitor = MemoryMonitor()
     with pytest.raises(FloatingPointError) as caught:
         pretrain(some_images(), tiny_config(), cpu(), monitor)
