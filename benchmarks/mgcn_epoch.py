@@ -36,8 +36,8 @@ from torch import Tensor, nn
 from benchmarks.common import write_result
 from graphs import ScaleGraph, knn, scale_graphs
 from iciclegcn.config import MGCNConfig
-from iciclegcn.methods.icicle import prepare_graphs
 from iciclegcn.methods.mgcn_losses import mgcn_losses, reconstruction_term
+from iciclegcn.methods.training_nodes import prepare_graphs
 from iciclegcn.nn.autoencoder import AutoEncoder
 from iciclegcn.nn.mgcn import MGCN, propagate_features
 

@@ -23,7 +23,7 @@ class MGCNConfig:
             paper.
         kmeans_restarts: Restarts of that k-means.
         degrees_of_freedom: t of Eq. 20.
-        iterations: Steps of Adam, full batch.
+        iterations: Steps of Adam, whether a step sees all nodes or some cells of them.
         learning_rate: Adam's.
         reconstruction: ``squared_norm`` (Eq. 11) or ``entry_mean``.
         reconstruction_weight: Factor of Eq. 11 in Eq. 26.
@@ -34,6 +34,13 @@ class MGCNConfig:
         keep: ``last`` iteration (the paper), or that of the highest ``modularity`` of the output
             on the largest graph.
         output: ``streams`` (mean of the streams), ``stream_0``, ``stream_1``, ... or ``q``.
+        partition: ``none`` (all nodes in every step, the paper), ``metis`` (needs pymetis),
+            ``cells`` (of a coarse quantiser of the features), or ``auto``: none while that fits
+            the memory budget. Assignments use every edge whatever this is.
+        memory_budget: GiB that stage 2 may plan with; null: half of what is free.
+        cell_size: Nodes of a cell, about.
+        cells_per_step: Random cells in a step of a partitioned training; the edges between them
+            are kept.
     """
 
     sigma: float = 0.4
@@ -55,6 +62,10 @@ class MGCNConfig:
     neighbor_weight: float = 0.0
     keep: str = "last"
     output: str = "streams"
+    partition: str = "auto"
+    memory_budget: float | None = None
+    cell_size: int = 2000
+    cells_per_step: int = 8
 
     def __post_init__(self) -> None:
         for name in (
@@ -96,4 +107,10 @@ class MGCNConfig:
         valid = self.output in ("streams", "q") or (
             self.output.startswith("stream_") and self.output[7:].isdecimal()
         )
+        one_of("mgcn.partition", self.partition, ("auto", "none", "metis", "cells"))
+        budget = self.memory_budget
+        require(budget is None or budget > 0, "mgcn.memory_budget", "positive", budget)
+        for name in ("cell_size", "cells_per_step"):
+            value = getattr(self, name)
+            require(value >= 1, f"mgcn.{name}", "1 or more", value)
         require(valid, "mgcn.output", "streams, stream_0, stream_1, ... or q", self.output)

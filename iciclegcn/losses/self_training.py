@@ -4,17 +4,19 @@ import torch
 from torch import Tensor
 
 
-def target_distribution(q: Tensor) -> Tensor:
+def target_distribution(q: Tensor, frequency: Tensor | None = None) -> Tensor:
     """Sharpen soft assignments into self-training targets.
 
     Args:
         q: Soft assignments [N, K]; rows sum to 1. Empty clusters are allowed.
+        frequency: Cluster frequencies [K], up to a factor, where ``q`` holds some of the nodes
+            only; None: the column sums of ``q``.
 
     Returns:
         Targets p [N, K]; rows sum to 1; no gradient.
 
     Raises:
-        ValueError: If q is not two-dimensional.
+        ValueError: If q is not two-dimensional, or the frequencies are not [K].
 
     Source:
         IcicleGCN (Xu et al., 2024), Eq. 21-22.
@@ -22,7 +24,12 @@ def target_distribution(q: Tensor) -> Tensor:
     if q.dim() != 2:
         raise ValueError(f"'q' must be [N, K] (got {tuple(q.shape)})")
     q = q.detach()
-    frequency = q.sum(dim=0)
+    if frequency is None:
+        frequency = q.sum(dim=0)
+    elif frequency.shape != q.shape[1:]:
+        raise ValueError(
+            f"'frequency' must be [{q.size(1)}], one value a cluster (got {tuple(frequency.shape)})"
+        )
     weight = q.square() / frequency.clamp_min(torch.finfo(q.dtype).tiny)
     return weight / weight.sum(dim=1, keepdim=True)
 

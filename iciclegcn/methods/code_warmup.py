@@ -1,5 +1,7 @@
 """Teach the auto-encoder's code a first partition before the streams start from it."""
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,8 +14,22 @@ BATCH_SIZE = 1024
 LEARNING_RATE = 1e-3
 
 
+class RandomRows(Protocol):
+    """A matrix of which rows can be had by number: a tensor, or a file."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where rows are handed out."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    def __getitem__(self, rows: Tensor, /) -> Tensor:
+        """The rows of some numbers [M]."""
+
+
 def warm_up_code(
-    autoencoder: AutoEncoder, x: Tensor, assignments: Tensor, steps: int, runtime: Runtime
+    autoencoder: AutoEncoder, x: RandomRows, assignments: Tensor, steps: int, runtime: Runtime
 ) -> None:
     """Fit the code to hard assignments, and keep reconstructing; changes the auto-encoder.
 

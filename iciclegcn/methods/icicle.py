@@ -1,9 +1,9 @@
 """Stage 2 of IcicleGCN: joint self-adaptive learning of the multi-scale GCN."""
 
-import copy
 import math
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -12,14 +12,13 @@ from torch import Tensor
 from graphs import ScaleGraph
 from iciclegcn.config import Config, MGCNConfig
 from iciclegcn.methods.best_keeper import BestKeeper
-from iciclegcn.methods.code_warmup import warm_up_code
-from iciclegcn.methods.initial_partition import code_centers, initial_partition
+from iciclegcn.methods.choose_nodes import Features, choose_nodes
 from iciclegcn.methods.mgcn_losses import MGCNLosses, mgcn_losses, reconstruction_term
-from iciclegcn.methods.neighbor_draw import NeighborDraw
+from iciclegcn.methods.mgcn_start import build_model, restore, start_model
+from iciclegcn.methods.training_nodes import TrainingNodes
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.nn.autoencoder import AutoEncoder
-from iciclegcn.nn.mgcn import MGCN, MGCNAssignments, propagate_features
-from iciclegcn.nn.propagate import Propagation, prepare_propagation
+from iciclegcn.nn.mgcn import MGCN
 from iciclegcn.runtime import Runtime
 
 SAVE_INTERVAL = 10.0  # seconds between two saved states: at most that much is ever repeated
@@ -42,92 +41,129 @@ class MGCNResult(NamedTuple):
 
 
 def train_mgcn(
-    x: Tensor,
+    x: Features,
     graphs: Sequence[ScaleGraph],
     autoencoder: AutoEncoder,
     config: Config,
     runtime: Runtime,
     monitor: StageMonitor,
+    *,
+    folder: Path | None = None,
 ) -> MGCNResult:
     """Train graph streams and auto-encoder together on frozen features.
 
     Args:
-        x: Features [N, D].
+        x: Features [N, D]; an array may be memory-mapped, a path names a ``.npy`` file.
         graphs: One normalised graph a scale.
         autoencoder: The auto-encoder of stage 1; it is copied, not changed.
         config: The run's configuration.
         runtime: Seed, device and precision.
         monitor: Keeps the state every few seconds and restores it.
+        folder: For files that a training in cells makes and that vanish with it, about
+            (1 + scales) times the features; None: the system's temporary folder.
 
     Returns:
-        The final soft assignments and the trained network, in evaluation mode.
+        The final soft assignments over all edges and the trained network, in evaluation mode.
 
     Raises:
         FloatingPointError: If a loss is no longer finite; names the iteration and every term.
+        UserError: If ``mgcn.partition`` needs a package that is not installed.
 
     Source:
         IcicleGCN (Xu et al., 2024), Algorithm 1, steps 7-10.
     """
-    options = config.mgcn
-    x = x.detach().to(runtime.device, torch.float32)
-    propagations = prepare_graphs(graphs, len(x), runtime.device)
-    propagated = propagate_features(x, propagations)
-    largest = max(graphs, key=lambda graph: graph.edge_index.size(1))
-    draw = NeighborDraw(largest.edge_index.to(runtime.device), len(x))
+    options, num_streams = config.mgcn, len(graphs)
     state = monitor.load()
+    widths = autoencoder.widths
+    nodes, memory = choose_nodes(
+        x, graphs, widths, options, runtime, monitor, state=state, folder=folder
+    )
+    if options.iterations:
+        monitor.progress(0, options.iterations, unit="iteration", memory_gib=memory)
     if state is None:
-        model = _start(autoencoder, x, propagations, options, runtime, monitor)
+        model = start_model(autoencoder, nodes, num_streams, options, runtime, monitor)
     else:
-        model = _build_model(autoencoder, len(graphs), options, runtime)
+        model = build_model(autoencoder, num_streams, options, runtime)
+    keeper = BestKeeper(nodes.edge_index) if options.keep == "modularity" else None
+    _train(model, nodes, keeper, options, runtime, monitor, state, memory)
+    model.eval()
+    found = nodes.assign(model)
+    if keeper is not None:
+        keeper.offer(model, select_output(found.streams, found.q, options.output))
+        keeper.put_back(model)
+        found = nodes.assign(model)
+    streams = [nodes.original(g) for g in found.streams]
+    result = MGCNResult(streams, nodes.original(found.q), nodes.original(found.code), model)
+    _warn_of_empty_clusters(result, options.output, monitor)
+    return result
+
+
+def _train(
+    model: MGCN,
+    nodes: TrainingNodes,
+    keeper: BestKeeper | None,
+    options: MGCNConfig,
+    runtime: Runtime,
+    monitor: StageMonitor,
+    state: dict[str, Any] | None,
+    memory: float,
+) -> None:
     optimizer = torch.optim.Adam(model.parameters(), options.learning_rate, fused=True)
     scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
-    first_iteration = _restore(model, optimizer, scaler, state)
-    keeper = BestKeeper(largest.edge_index.cpu()) if options.keep == "modularity" else None
-    if keeper is not None and state is not None:
-        keeper.load_state_dict(state["best"])
+    first_iteration = restore(model, optimizer, scaler, state)
+    frequency = None
+    if state is not None:
+        if "frequency" in state:
+            frequency = state["frequency"].to(runtime.device)
+        if keeper is not None:
+            keeper.load_state_dict(state["best"])
     saved_at = time.monotonic()
     model.train()
     for iteration in range(first_iteration, options.iterations):
+        if not nodes.sees_everything and iteration % nodes.steps_per_epoch == 0:
+            frequency = _begin_epoch(model, nodes, keeper, options).to(runtime.device)
+        batch = nodes.batch(iteration)
         with runtime.autocast():
-            assigned = model.assign(x, propagations, propagated)
-            recon = reconstruction_term(model.autoencoder, x, assigned.code, options)
-        partner = draw(runtime.generator("mgcn", iteration))
-        losses = mgcn_losses(assigned, recon, partner, options)
+            assigned = model.assign(batch.x, batch.graphs, batch.propagated)
+            recon = reconstruction_term(model.autoencoder, batch.x, assigned.code, options)
+        partner = batch.draw(runtime.generator("mgcn", iteration))
+        losses = mgcn_losses(assigned, recon, partner, options, frequency)
         values = _values(losses)
         _require_finite(iteration, values)
-        if keeper is not None:
+        if nodes.sees_everything and keeper is not None:
             keeper.offer(model, select_output(assigned.streams, assigned.q, options.output))
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(losses.loss).backward()  # type: ignore[no-untyped-call]
         scaler.step(optimizer)
         scaler.update()
         monitor.log(iteration, **values)
+        values["memory_gib"] = memory
         monitor.progress(iteration + 1, options.iterations, unit="iteration", **values)
         if time.monotonic() - saved_at > SAVE_INTERVAL:
-            _save(model, optimizer, scaler, iteration + 1, keeper, monitor)
+            extra = {} if frequency is None else {"frequency": frequency}
+            monitor.save(
+                {
+                    "best": {} if keeper is None else keeper.state_dict(),
+                    "iteration": iteration + 1,
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "scaler": scaler.state_dict(),
+                    **nodes.state_dict(),
+                    **extra,
+                }
+            )
             saved_at = time.monotonic()
-    model.eval()
-    code, q, streams = _assign(model, x, propagations, propagated, runtime)
-    if keeper is not None:
-        keeper.offer(model, select_output(streams, q, options.output))
-        keeper.put_back(model)
-        code, q, streams = _assign(model, x, propagations, propagated, runtime)
-    result = MGCNResult([g.cpu() for g in streams], q.cpu(), code.cpu(), model)
-    _warn_of_empty_clusters(result, options.output, monitor)
-    return result
 
 
-@torch.no_grad()
-def _assign(
-    model: MGCN,
-    x: Tensor,
-    propagations: Sequence[Propagation],
-    propagated: Sequence[Tensor],
-    runtime: Runtime,
-) -> MGCNAssignments:
-    # A context of its own: autocast keeps converted weights, and they may be put back in between.
-    with runtime.autocast():
-        return model.assign(x, propagations, propagated)
+def _begin_epoch(
+    model: MGCN, nodes: TrainingNodes, keeper: BestKeeper | None, options: MGCNConfig
+) -> Tensor:
+    """Cluster frequencies over all nodes [K], the denominators of Eq. 22, for a whole epoch."""
+    if keeper is None:
+        return nodes.q(model).sum(dim=0)
+    found = nodes.assign(model)
+    keeper.offer(model, select_output(found.streams, found.q, options.output))
+    return found.q.sum(dim=0)
 
 
 def output_probabilities(result: MGCNResult, output: str) -> Tensor:
@@ -156,94 +192,6 @@ def select_output(streams: Sequence[Tensor], q: Tensor, output: str) -> Tensor:
     if output not in named:
         raise ValueError(f"'output' must be streams, {', '.join(named)} or q (got {output!r})")
     return named[output]
-
-
-def prepare_graphs(
-    graphs: Sequence[ScaleGraph], num_nodes: int, device: torch.device
-) -> list[Propagation]:
-    """The graphs ready for the streams, on the device of the run."""
-    # Row i of a ScaleGraph receives from column j; PyTorch Geometric names the sender first.
-    return [
-        prepare_propagation(graph.edge_index.flip(0), graph.edge_weight, num_nodes).to(device)
-        for graph in graphs
-    ]
-
-
-def _build_model(
-    autoencoder: AutoEncoder, num_streams: int, options: MGCNConfig, runtime: Runtime
-) -> MGCN:
-    runtime.seed_everything("mgcn")  # the streams' random weights
-    model = MGCN(
-        autoencoder,
-        num_streams,
-        sigma=options.sigma,
-        gamma=options.gamma,
-        autoencoder_weight=options.autoencoder_weight,
-        shared_weights=options.shared_weights,
-        degrees_of_freedom=options.degrees_of_freedom,
-    ).to(runtime.device)
-    if options.gcn_init == "encoder":
-        model.init_from_encoder()
-    return model
-
-
-def _start(
-    autoencoder: AutoEncoder,
-    x: Tensor,
-    propagations: Sequence[Propagation],
-    options: MGCNConfig,
-    runtime: Runtime,
-    monitor: StageMonitor,
-) -> MGCN:
-    """The network before its first iteration: partition, optional warm-up, streams, centres."""
-    autoencoder = copy.deepcopy(autoencoder).to(runtime.device)
-    with torch.no_grad():
-        code = autoencoder.encode(x)[-1]
-    widest = max(propagations, key=lambda graph: graph.rows.col.numel())
-    seed = runtime.numpy_seed("mgcn", "centers")
-    partition = initial_partition(x, code, widest, options, seed=seed, monitor=monitor)
-    if options.code_warmup_steps:
-        assignments = torch.from_numpy(partition.assignments).to(x.device)
-        warm_up_code(autoencoder, x, assignments, options.code_warmup_steps, runtime)
-        with torch.no_grad():
-            code = autoencoder.encode(x)[-1]
-    model = _build_model(autoencoder, len(propagations), options, runtime)
-    with torch.no_grad():
-        model.assignment.centers.copy_(code_centers(partition, code, options))
-    return model
-
-
-def _restore(
-    model: MGCN,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    state: dict[str, Any] | None,
-) -> int:
-    if state is None:
-        return 0
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    scaler.load_state_dict(state["scaler"])
-    return int(state["iteration"])
-
-
-def _save(
-    model: MGCN,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    iteration: int,
-    keeper: BestKeeper | None,
-    monitor: StageMonitor,
-) -> None:
-    monitor.save(
-        {
-            "best": {} if keeper is None else keeper.state_dict(),
-            "iteration": iteration,
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "scaler": scaler.state_dict(),
-        }
-    )
 
 
 def _values(losses: MGCNLosses) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Where stage 2 starts: a first partition of the images and the centres of Eq. 20."""
 
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -69,25 +70,42 @@ def initial_partition(
     edge_index = graph_edges(graph)
 
     def partition(rows: Tensor, steps: int) -> InitialPartition:
-        assignments, centers = _kmeans(rows, code.size(1), options.kmeans_restarts, seed)
+        assignments, centers = kmeans(rows, code.size(1), options.kmeans_restarts, seed)
         found = modularity(edge_index.cpu(), torch.from_numpy(assignments))
         return InitialPartition(assignments, centers, steps, found)
 
+    candidates = []
     if options.centers == "code":
-        chosen = partition(code, 0)
+        candidates.append(partition(code, 0))
     else:
-        candidates = []
         rows, done = F.normalize(x, dim=1), 0
         for steps in sorted(set(options.propagation_steps)):
             for _ in range(steps - done):
                 rows = propagate(graph, rows)
             done = steps
             candidates.append(partition(F.normalize(rows, dim=1), steps))
-        best = max(candidate.modularity for candidate in candidates)
-        chosen = next(each for each in candidates if each.modularity >= best - SMALL_GAIN)
-    if (used := len(np.unique(chosen.assignments))) < code.size(1):
+    return choose(candidates, code.size(1), options, monitor)
+
+
+def choose(
+    candidates: Sequence[InitialPartition],
+    num_clusters: int,
+    options: MGCNConfig,
+    monitor: StageMonitor,
+) -> InitialPartition:
+    """The partition of the fewest steps whose modularity is next to the best.
+
+    Args:
+        candidates: One or more, by ascending steps.
+        num_clusters: K.
+        options: ``centers``, for the warning.
+        monitor: Warned when the partition has fewer than K clusters.
+    """
+    best = max(candidate.modularity for candidate in candidates)
+    chosen = next(each for each in candidates if each.modularity >= best - SMALL_GAIN)
+    if (used := len(np.unique(chosen.assignments))) < num_clusters:
         monitor.warn(
-            f"k-means on the {options.centers} finds {used} of {code.size(1)} clusters: stage 1 "
+            f"k-means on the {options.centers} finds {used} of {num_clusters} clusters: stage 1 "
             "has collapsed; train it longer, or lower '--num-clusters'"
         )
     return chosen
@@ -100,15 +118,16 @@ def graph_edges(graph: Propagation) -> Tensor:
     return torch.stack([nodes.repeat_interleave(rowptr.diff()), col])
 
 
-def _kmeans(
+def kmeans(
     rows: Tensor, num_clusters: int, restarts: int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    kmeans = KMeans(num_clusters, n_init=restarts, random_state=seed)
+    """Clusters [N] and centres [num_clusters, F] of rows [N, F]: the best of some restarts."""
+    estimator = KMeans(num_clusters, n_init=restarts, random_state=seed)
     with warnings.catch_warnings():
         # Fewer distinct rows than clusters: told by the caller, in terms of the run.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        assignments = kmeans.fit_predict(rows.cpu().numpy())
-    return assignments.astype(np.int64), np.asarray(kmeans.cluster_centers_, dtype=np.float32)
+        assignments = estimator.fit_predict(rows.cpu().numpy())
+    return assignments.astype(np.int64), np.asarray(estimator.cluster_centers_, dtype=np.float32)
 
 
 def code_centers(partition: InitialPartition, code: Tensor, options: MGCNConfig) -> Tensor:

@@ -58,7 +58,11 @@ def reconstruction_term(
 
 
 def mgcn_losses(
-    assigned: MGCNAssignments, recon: Tensor, partner: Tensor, options: MGCNConfig
+    assigned: MGCNAssignments,
+    recon: Tensor,
+    partner: Tensor,
+    options: MGCNConfig,
+    frequency: Tensor | None = None,
 ) -> MGCNLosses:
     """The loss of one iteration.
 
@@ -67,6 +71,7 @@ def mgcn_losses(
         recon: `reconstruction_term` of the same pass.
         partner: A neighbour of every node [N], for the neighbour term.
         options: Weights and variants.
+        frequency: Cluster frequencies [K] of Eq. 22 over all nodes; None: those of this pass.
 
     Returns:
         Eq. 26 and its terms; those of weight 0 are not computed.
@@ -78,7 +83,7 @@ def mgcn_losses(
     zero = recon.new_zeros(())
     alpha = options.code_weight
     betas = [stream_weight(options, u) for u in range(len(assigned.streams))]
-    p = target_distribution(assigned.q)
+    p = target_distribution(assigned.q, frequency)
     kl_code = neighbor = zero
     if alpha:
         kl_code = kl_divergence(p, assigned.q)

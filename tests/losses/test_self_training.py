@@ -29,6 +29,17 @@ def test_target_distribution_favours_rare_clusters() -> None:
     torch.testing.assert_close(target_distribution(q)[0], torch.tensor([0.25, 0.75]))
 
 
+def test_target_distribution_of_some_nodes_uses_the_frequencies_of_all() -> None:
+    q = torch.tensor([[0.75, 0.25], [0.25, 0.75], [0.5, 0.5], [1.0, 0.0]])
+    # Frequencies 2.5 and 1.5: weights of row 2 are .25/2.5 and .25/1.5, so 3 : 5.
+    p = target_distribution(q[2:3], torch.tensor([2.5, 1.5]))
+    torch.testing.assert_close(p, torch.tensor([[0.375, 0.625]]))
+    torch.testing.assert_close(target_distribution(q[:3], 7 * q.sum(0)), target_distribution(q)[:3])
+    torch.testing.assert_close(target_distribution(q[:1]), torch.tensor([[0.75, 0.25]]))
+    with pytest.raises(ValueError, match=r"'frequency' must be \[2\], one .* \(got \(3,\)\)"):
+        target_distribution(q, torch.ones(3))
+
+
 @pytest.mark.parametrize("golden", [OFFICIAL, PAPER])
 def test_target_distribution_agrees_with_golden_values(golden: dict[str, np.ndarray]) -> None:
     p = target_distribution(torch.from_numpy(golden["q"]))

@@ -2,8 +2,10 @@
 
 import copy
 import dataclasses
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,10 +13,10 @@ from torch import Tensor
 from graphs import ScaleGraph, knn, scale_graphs
 from iciclegcn.config import Config, GraphConfig, MGCNConfig
 from iciclegcn.methods import icicle
-from iciclegcn.methods.icicle import MGCNResult, output_probabilities, prepare_graphs, train_mgcn
+from iciclegcn.methods.icicle import MGCNResult, output_probabilities, train_mgcn
+from iciclegcn.methods.mgcn_losses import mgcn_losses
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn import AutoEncoder
-from iciclegcn.nn.propagate import propagate
 from iciclegcn.runtime import Runtime
 
 K, CHANNELS, NUM_NODES = 3, 8, 90
@@ -66,6 +68,11 @@ def configured(k: tuple[int, ...] = (1, 5), **changes: Any) -> Config:
     return Config(K, graph=GraphConfig(k=k), mgcn=dataclasses.replace(options, **changes))
 
 
+def in_cells(**changes: Any) -> Config:
+    """As `configured`, in steps of two cells of about 15 nodes; 3 steps an epoch."""
+    return configured(partition="cells", cell_size=15, cells_per_step=2, **changes)
+
+
 def train(
     config: Config, monitor: Recorder | None = None, *, seed: int = 0, precision: str = "fp32"
 ) -> MGCNResult:
@@ -73,6 +80,11 @@ def train(
     runtime = Runtime.create(seed, "cpu", precision)
     graphs = graphs_of(x, config.graph.k)
     return train_mgcn(x, graphs, autoencoder(), config, runtime, monitor or Recorder())
+
+
+def assert_close(a: MGCNResult, b: MGCNResult, tolerance: float = 1e-4) -> None:
+    for first, second in zip((a.q, a.code, *a.streams), (b.q, b.code, *b.streams), strict=True):
+        torch.testing.assert_close(first, second, rtol=tolerance, atol=tolerance)
 
 
 def assert_identical(a: MGCNResult, b: MGCNResult) -> None:
@@ -129,6 +141,101 @@ def test_an_interrupted_training_ends_in_the_same_bits(
     assert len(second.rows) == 8 - stop_at
 
 
+@pytest.mark.parametrize("stop_at", [1, 3, 4, 7])
+@pytest.mark.parametrize("keep", ["last", "modularity"])
+def test_an_interrupted_training_in_cells_ends_in_the_same_bits(
+    stop_at: int, keep: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(icicle, "SAVE_INTERVAL", -1.0)
+    config = in_cells(neighbor_weight=1.0, keep=keep)
+    whole = train(config)
+    first = Recorder(stop_at)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, first)
+    assert first.state is not None
+    assert first.state["iteration"] == stop_at
+    torch.manual_seed(12345)
+    # Whatever is decided anew, by the memory or the packages that are there, is decided as before.
+    other = configured(partition="none", cells_per_step=2, neighbor_weight=1.0, keep=keep)
+    assert_identical(train(other, Recorder(state=first.state)), whole)
+
+
+STARTS: dict[str, dict[str, Any]] = {
+    "paper": {"learning_rate": 1e-3},
+    "quick": {
+        "gcn_init": "encoder",
+        "centers": "features",
+        "propagation_steps": (0, 2),
+        "code_warmup_steps": 3,
+        "neighbor_weight": 1.0,
+        "keep": "modularity",
+        "learning_rate": 1e-3,
+    },
+}
+
+
+@pytest.mark.parametrize("k", [(5,), (1, 5)])
+@pytest.mark.parametrize("start", list(STARTS))
+def test_one_cell_of_everything_is_full_batch(k: tuple[int, ...], start: str) -> None:
+    options = STARTS[start]
+    monitor, other = Recorder(), Recorder()
+    whole = train(configured(k, **options), monitor)
+    cell = train(configured(k, partition="cells", cell_size=NUM_NODES, **options), other)
+    assert_close(cell, whole)
+    for row, expected in zip(other.rows, monitor.rows, strict=True):
+        assert row == pytest.approx(expected, rel=1e-3, abs=1e-5)
+
+
+def test_cells_find_the_blobs_too() -> None:
+    config = in_cells(
+        iterations=60,
+        gcn_init="encoder",
+        centers="features",
+        neighbor_weight=1.0,
+        code_weight=0.0,
+        stream_weights=(0.0,),
+    )
+    found = output_probabilities(train(config), "streams").argmax(1).reshape(-1, K)
+    assert torch.equal(found, found[:1].expand_as(found))
+    assert found[0].sort().values.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("partition", ["none", "cells"])
+def test_features_may_be_an_array_a_mapped_file_or_its_path(partition: str, tmp_path: Path) -> None:
+    config = configured(partition=partition, cell_size=15)
+    x, runtime = features(), Runtime.create(device="cpu")
+    file = tmp_path / "features.npy"
+    np.save(file, x.numpy())
+    forms = [x, x.numpy(), np.load(file, mmap_mode="r"), file]
+    first, *others = (
+        train_mgcn(form, graphs_of(x), autoencoder(), config, runtime, Recorder(), folder=tmp_path)
+        for form in forms
+    )
+    for other in others:
+        assert_identical(other, first)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_targets_in_cells_use_the_frequencies_of_all_nodes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Tensor] = []
+
+    def remember(*arguments: Any) -> Any:
+        seen.append(arguments[4])
+        return mgcn_losses(*arguments)
+
+    monkeypatch.setattr(icicle, "mgcn_losses", remember)
+    config = in_cells(iterations=4)
+    train(config)
+    assert [float(frequency.sum()) for frequency in seen] == pytest.approx([NUM_NODES] * 4)
+    # Constant within an epoch of 3 steps, and from the weights at its start.
+    start = train(in_cells(iterations=0)).q.sum(dim=0)
+    torch.testing.assert_close(seen[0], start)
+    assert seen[0] is seen[1] is seen[2]
+    assert not torch.equal(seen[3], seen[0])
+
+
 def test_the_seed_decides_everything() -> None:
     config = configured(neighbor_weight=1.0)
     assert_identical(train(config), train(config))
@@ -152,13 +259,6 @@ def test_without_reconstruction_the_decoder_does_not_learn() -> None:
     for old, new in zip(autoencoder().parameters(), model.parameters(), strict=True):
         in_decoder = any(new is parameter for parameter in model.decoder.parameters())
         assert torch.equal(old, new) == in_decoder
-
-
-def test_rows_of_a_row_normalised_graph_receive_means() -> None:
-    x = features()
-    graph = scale_graphs(knn(x.numpy(), 5), (5,), normalization="row")[0]
-    prepared = prepare_graphs([graph], NUM_NODES, x.device)[0]
-    torch.testing.assert_close(propagate(prepared, torch.ones(NUM_NODES, 1)), torch.ones(90, 1))
 
 
 def test_without_iterations_the_start_is_returned() -> None:
