@@ -1,0 +1,38 @@
+"""Results of two ranks and of one, computed once for all tests here."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.multiprocessing.spawn import start_processes
+
+from iciclegcn.distributed.ranks import Ranks
+from iciclegcn.methods import pretraining
+from tests.distributed import two_ranks
+
+Results = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def one() -> Results:
+    """What one process computes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    interval = pretraining.SAVE_INTERVAL
+    pretraining.SAVE_INTERVAL = -1.0
+    try:
+        half_way = two_ranks.trained(stop_after=1)["state"]
+        return two_ranks.everything(Ranks(), half_way) | {"half_way": half_way}
+    finally:
+        pretraining.SAVE_INTERVAL = interval
+        torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def both(one: Results, tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
+    """What each of two gloo ranks computes."""
+    folder: Path = tmp_path_factory.mktemp("ranks")
+    torch.save(one["half_way"], folder / "half_way.pt")
+    start_processes(two_ranks.work, (two_ranks.free_port(), folder), nprocs=2, start_method="spawn")
+    return [torch.load(folder / f"rank_{rank}.pt", weights_only=True) for rank in (0, 1)]
