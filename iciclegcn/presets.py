@@ -74,8 +74,8 @@ def _official(source: str) -> Config:
 def _quick(source: str) -> Config:
     """Small network and short schedules; stage 2 departs from the paper where that measured better.
 
-    Stage 2 starts from k-means on graph-averaged features, teaches it to the code, starts the
-    streams from the encoder and trains them to agree across scales and between neighbours.
+    Stage 2 starts from a partition of graph-averaged features or code, teaches it to the code,
+    starts the streams from the encoder, and trains them to agree across scales and with neighbours.
     """
     dataset = find_named(source)
     small = dataset is not None and not dataset.photographs
@@ -98,7 +98,7 @@ def _quick(source: str) -> Config:
         ),
         mgcn=MGCNConfig(
             gcn_init="encoder",
-            centers="features",
+            centers="either",
             propagation_steps=(0, 3, 6, 12, 24),
             code_warmup_steps=200,
             kmeans_restarts=5,

@@ -15,12 +15,13 @@ class MGCNConfig:
         autoencoder_weight: Weight of the auto-encoder's state; None: 1 - sigma - gamma.
         shared_weights: One set of GCN weights for all streams.
         gcn_init: ``random``, or ``encoder`` (start from the encoder's weights).
-        centers: ``code`` (k-means on the code, Eq. 20), or ``features``: k-means on the
-            normalised features, centres placed at those clusters' mean code.
-        propagation_steps: How often the features are averaged over the largest graph before
-            that k-means; of several numbers the graph's modularity picks one. (0,) in the paper.
-        code_warmup_steps: Steps in which the code first learns the k-means partition; 0 in the
-            paper.
+        centers: From which partition: ``code`` (k-means on the code, Eq. 20), ``features``
+            (k-means on the normalised features, averaged over the largest graph), or ``either``:
+            that, or the largest entries of the code, averaged likewise. In the last two the
+            centres are the clusters' mean code.
+        propagation_steps: How often features and code are averaged over the largest graph; of
+            all the partitions that come of it the graph's modularity picks one. (0,) in the paper.
+        code_warmup_steps: Steps in which the code first learns that partition; 0 in the paper.
         kmeans_restarts: Restarts of that k-means.
         degrees_of_freedom: t of Eq. 20.
         iterations: Steps of Adam, whether a step sees all nodes or some cells of them.
@@ -86,7 +87,7 @@ class MGCNConfig:
             self.sigma + self.gamma,
         )
         one_of("mgcn.gcn_init", self.gcn_init, ("random", "encoder"))
-        one_of("mgcn.centers", self.centers, ("code", "features"))
+        one_of("mgcn.centers", self.centers, ("code", "features", "either"))
         one_of("mgcn.reconstruction", self.reconstruction, ("squared_norm", "entry_mean"))
         for name in ("learning_rate", "degrees_of_freedom"):
             value = getattr(self, name)

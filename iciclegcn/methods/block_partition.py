@@ -10,7 +10,13 @@ from torch.nn import functional as F
 
 from graphs.modularity import modularity
 from iciclegcn.config import MGCNConfig
-from iciclegcn.methods.initial_partition import InitialPartition, choose, graph_edges, kmeans
+from iciclegcn.methods.initial_partition import (
+    InitialPartition,
+    choose,
+    code_partitions,
+    graph_edges,
+    kmeans,
+)
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.nn.layerwise import Rows, empty_rows, multiply_in_blocks, row_blocks
 from iciclegcn.nn.propagate import Propagation
@@ -43,7 +49,7 @@ def initial_partition_in_blocks(
         folder: Where the averaged features [N, D] are kept, and the ones before; None: memory.
 
     Returns:
-        The best of the restarts for the chosen number of steps.
+        The chosen candidate; of k-means, the best of its restarts.
     """
     edge_index = graph_edges(graph)
     num_clusters, restarts = code.size(1), options.kmeans_restarts
@@ -64,7 +70,9 @@ def initial_partition_in_blocks(
                 rows = multiply_in_blocks(graph.rows, rows, folder)
             done = steps
             candidates.append(partition(rows, steps, directions=True))
-    return choose(candidates, num_clusters, options, monitor)
+    if options.centers == "either":
+        candidates += code_partitions(code.cpu(), graph, edge_index, options)
+    return choose(candidates, num_clusters, monitor)
 
 
 def kmeans_in_blocks(

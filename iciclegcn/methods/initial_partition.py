@@ -17,7 +17,9 @@ from iciclegcn.config import MGCNConfig
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.nn.propagate import Propagation, propagate
 
-SMALL_GAIN = 0.001  # of modularity: not worth averaging further
+# Where even the best partition cuts many edges, the graph is noisy and so is its modularity:
+# gains below this share of what is missing to a perfect cut are not worth averaging further.
+SMALL_GAIN = 0.05
 
 
 class InitialPartition(NamedTuple):
@@ -25,8 +27,8 @@ class InitialPartition(NamedTuple):
 
     Attributes:
         assignments: Hard assignments, int64 [N].
-        centers: The k-means centres [K, width of the rows it ran on].
-        propagation_steps: How often the features had been averaged over the graph.
+        centers: Means of the clusters [K, width of the rows that were cut].
+        propagation_steps: How often the rows had been averaged over the graph.
         modularity: How well the partition follows the graph.
     """
 
@@ -45,12 +47,11 @@ def initial_partition(
     seed: int,
     monitor: StageMonitor,
 ) -> InitialPartition:
-    """Partition the images by k-means on the code, or on the features.
+    """Partition the images by k-means on the code, or by features and code averaged over the graph.
 
-    Features may first be averaged over the graph: images that are neighbours of neighbours come
-    together, and k-means cuts where edges are few; too much averaging and clusters melt. Of
-    several ``options.propagation_steps`` the fewest are taken whose partition comes within
-    ``SMALL_GAIN`` of the best modularity, a figure of the graph alone.
+    Averaged over the graph, images that are neighbours of neighbours come together, and cuts fall
+    where edges are few; too much averaging and clusters melt. `choose` picks one of the candidates
+    by their modularity, a figure of the graph alone.
 
     Args:
         x: Features [N, D].
@@ -61,17 +62,17 @@ def initial_partition(
         monitor: Warned when the rows do not fall into K groups.
 
     Returns:
-        The best of the restarts for the chosen number of steps.
+        The chosen candidate; of k-means, the best of its restarts.
 
     Source:
-        IcicleGCN (Xu et al., 2024), below Eq. 20: k-means on the code. The features are this
+        IcicleGCN (Xu et al., 2024), below Eq. 20: k-means on the code. The rest is this
         library's departure.
     """
-    edge_index = graph_edges(graph)
+    edge_index = graph_edges(graph).cpu()
 
     def partition(rows: Tensor, steps: int) -> InitialPartition:
         assignments, centers = kmeans(rows, code.size(1), options.kmeans_restarts, seed)
-        found = modularity(edge_index.cpu(), torch.from_numpy(assignments))
+        found = modularity(edge_index, torch.from_numpy(assignments))
         return InitialPartition(assignments, centers, steps, found)
 
     candidates = []
@@ -84,29 +85,61 @@ def initial_partition(
                 rows = propagate(graph, rows)
             done = steps
             candidates.append(partition(F.normalize(rows, dim=1), steps))
-    return choose(candidates, code.size(1), options, monitor)
+    if options.centers == "either":
+        candidates += code_partitions(code, graph, edge_index, options)
+    return choose(candidates, code.size(1), monitor)
+
+
+def code_partitions(
+    code: Tensor, graph: Propagation, edge_index: Tensor, options: MGCNConfig
+) -> list[InitialPartition]:
+    """The largest entries of the code, averaged over the graph.
+
+    Args:
+        code: Softmax code [N, K].
+        graph: The graph to average over, normalised.
+        edge_index: Its edges [2, E] on the CPU, which give the modularity.
+        options: ``propagation_steps``.
+
+    Returns:
+        One partition for each number of steps, ascending.
+    """
+    candidates = []
+    rows, done = code, 0
+    for steps in sorted(set(options.propagation_steps)):
+        for _ in range(steps - done):
+            rows = propagate(graph, rows)
+        done = steps
+        assignments = rows.argmax(dim=1)
+        sums = torch.zeros_like(code[: code.size(1)]).index_add_(0, assignments, rows)
+        sizes = torch.bincount(assignments, minlength=code.size(1))[:, None]
+        centers = (sums / sizes.clamp(min=1)).float().cpu().numpy()
+        found = modularity(edge_index, assignments.cpu())
+        candidates.append(InitialPartition(assignments.cpu().numpy(), centers, steps, found))
+    return candidates
 
 
 def choose(
-    candidates: Sequence[InitialPartition],
-    num_clusters: int,
-    options: MGCNConfig,
-    monitor: StageMonitor,
+    candidates: Sequence[InitialPartition], num_clusters: int, monitor: StageMonitor
 ) -> InitialPartition:
-    """The partition of the fewest steps whose modularity is next to the best.
+    """The partition of the fewest steps whose modularity is close to the best.
+
+    Close is within ``SMALL_GAIN`` of what the best one misses of 1 - 1/K, which K equal clusters
+    without an edge between them would have. Of equally few steps the better one is taken.
 
     Args:
-        candidates: One or more, by ascending steps.
+        candidates: One or more.
         num_clusters: K.
-        options: ``centers``, for the warning.
         monitor: Warned when the partition has fewer than K clusters.
     """
     best = max(candidate.modularity for candidate in candidates)
-    chosen = next(each for each in candidates if each.modularity >= best - SMALL_GAIN)
+    tolerance = SMALL_GAIN * max(0.0, 1 - 1 / num_clusters - best)
+    close = [each for each in candidates if each.modularity >= best - tolerance]
+    chosen = min(close, key=lambda each: (each.propagation_steps, -each.modularity))
     if (used := len(np.unique(chosen.assignments))) < num_clusters:
         monitor.warn(
-            f"k-means on the {options.centers} finds {used} of {num_clusters} clusters: stage 1 "
-            "has collapsed; train it longer, or lower '--num-clusters'"
+            f"the first partition has {used} of {num_clusters} clusters: stage 1 has collapsed; "
+            "train it longer, or lower '--num-clusters'"
         )
     return chosen
 

@@ -33,7 +33,10 @@ def code() -> Tensor:
     return torch.softmax(4 * features()[:, :K], dim=1)
 
 
-@pytest.mark.parametrize("options", [FEATURES, MGCNConfig(kmeans_restarts=2)])
+EITHER = MGCNConfig(centers="either", propagation_steps=(0, 2), kmeans_restarts=2)
+
+
+@pytest.mark.parametrize("options", [FEATURES, EITHER, MGCNConfig(kmeans_restarts=2)])
 def test_few_rows_give_the_partition_of_the_other_function(options: MGCNConfig) -> None:
     arguments = (features(), code(), graph(), options)
     found = initial_partition_in_blocks(*arguments, seed=0, monitor=NullMonitor(), folder=None)

@@ -282,7 +282,7 @@ def test_a_collapsed_code_neither_crashes_nor_goes_unnoticed() -> None:
     config = configured(gcn_init="encoder", iterations=2)
     result = train_mgcn(x, graphs_of(x), coder, config, Runtime.create(device="cpu"), monitor)
     assert all(torch.isfinite(stream).all() for stream in result.streams)
-    assert any("k-means on the code finds 1 of 3" in message for message in monitor.warnings)
+    assert any("the first partition has 1 of 3" in message for message in monitor.warnings)
     assert any("2 of 3 clusters have no images" in message for message in monitor.warnings)
 
 

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from iciclegcn.config import MGCNConfig
-from iciclegcn.methods import initial_partition as module
 from iciclegcn.methods.initial_partition import (
-    SMALL_GAIN,
     InitialPartition,
+    choose,
     code_centers,
+    code_partitions,
     graph_edges,
     initial_partition,
 )
@@ -74,35 +74,86 @@ def test_the_fewest_steps_near_the_best_modularity_win() -> None:
     assert chosen.propagation_steps == 1
     # Of 2 * 66 + 1 edges all but one lie inside, and each side has half of the degrees.
     assert chosen.modularity == pytest.approx(132 / 133 - 1 / 2)
-    assert chosen.modularity > unaveraged.modularity + SMALL_GAIN
+    assert chosen.modularity > unaveraged.modularity
 
 
 @pytest.mark.parametrize(
-    ("shortfalls", "steps"),
+    ("modularities", "steps"),
     [
-        ((100, 50, 0), 6),
-        ((100, 0.7, 0), 3),
-        ((100, 1.3, 0), 6),
-        ((0.7, 1.3, 0), 0),
-        ((0, 100, 100), 0),
+        # The best misses .4 of .9, so .02 is close.
+        ((0.30, 0.40, 0.50), 6),
+        ((0.30, 0.481, 0.50), 3),
+        ((0.30, 0.479, 0.50), 6),
+        ((0.481, 0.30, 0.50), 0),
+        ((0.50, 0.30, 0.30), 0),
+        # A clean graph: .8999 misses next to nothing, and so .001 more counts.
+        ((0.8989, 0.8989, 0.8999), 6),
+        ((0.95, 0.97, 0.97), 3),  # beyond .9, as clusters that no edge joins may be
     ],
 )
 def test_a_small_gain_is_worth_no_further_averaging(
-    shortfalls: tuple[float, ...], steps: int, monkeypatch: pytest.MonkeyPatch
+    modularities: tuple[float, ...], steps: int
 ) -> None:
-    modularities = [0.7 - SMALL_GAIN * shortfall for shortfall in shortfalls]
-    found = iter(modularities)
-    monkeypatch.setattr(module, "modularity", lambda *_: next(found))
-    chosen = initial_partition(
-        noisy_features(),
-        uniform_code(),
-        two_cliques(),
-        features(0, 3, 6),
-        seed=0,
-        monitor=NullMonitor(),
-    )
+    candidates = [
+        InitialPartition(np.arange(10), np.zeros((10, 2), np.float32), each, found)
+        for each, found in zip((0, 3, 6), modularities, strict=True)
+    ]
+    chosen = choose(candidates[::-1], 10, NullMonitor())
     assert chosen.propagation_steps == steps
-    assert chosen.modularity == modularities[[0, 3, 6].index(steps)]
+
+
+def test_of_equally_few_steps_the_better_one_is_taken() -> None:
+    candidates = [
+        InitialPartition(np.arange(2), np.zeros((2, 2), np.float32), 0, found)
+        for found in (0.30, 0.301, 0.29)
+    ]
+    assert choose(candidates, 2, NullMonitor()).modularity == 0.301
+
+
+def either(*steps: int) -> MGCNConfig:
+    return MGCNConfig(centers="either", propagation_steps=steps, kmeans_restarts=3)
+
+
+def code_that_knows(strength: float) -> Tensor:
+    """A code that names the two cliques, but for one node of the first."""
+    side = torch.arange(2 * SIDE) >= SIDE
+    side[3] = True
+    right = 0.5 + strength * (side.float() - 0.5)
+    return torch.stack([1 - right, right], dim=1)
+
+
+def test_a_code_that_follows_the_graph_better_than_features_is_the_start() -> None:
+    noise = torch.randn(2 * SIDE, 16, generator=torch.Generator().manual_seed(1))
+    arguments = (noise, code_that_knows(0.4), two_cliques())
+    found = initial_partition(*arguments, either(0), seed=0, monitor=NullMonitor())
+    np.testing.assert_array_equal(found.assignments, code_that_knows(0.4).argmax(1).numpy())
+    np.testing.assert_allclose(found.centers, [[0.7, 0.3], [0.3, 0.7]], atol=1e-6)
+    assert found.propagation_steps == 0
+    averaged = initial_partition(*arguments, either(1), seed=0, monitor=NullMonitor())
+    assert same_groups(averaged.assignments)  # its neighbours outvote the stray node
+    assert averaged.centers.shape[1] in (2, 16)
+
+
+def test_features_that_follow_the_graph_better_than_the_code_are_the_start() -> None:
+    found = initial_partition(
+        noisy_features(), uniform_code(), two_cliques(), either(1), seed=0, monitor=NullMonitor()
+    )
+    assert same_groups(found.assignments)
+    assert found.centers.shape == (2, 16)
+
+
+def test_code_partitions_average_the_code() -> None:
+    # Both nodes receive the mean of the two rows.
+    graph = prepare_propagation(
+        torch.tensor([[0, 1, 0, 1], [0, 0, 1, 1]]), torch.full((4,), 0.5), 2
+    )
+    code = torch.tensor([[0.9, 0.1], [0.4, 0.6]])
+    raw, averaged = code_partitions(code, graph, graph_edges(graph), either(1, 0))
+    assert (raw.propagation_steps, averaged.propagation_steps) == (0, 1)
+    assert raw.assignments.tolist() == [0, 1]
+    np.testing.assert_allclose(raw.centers, [[0.9, 0.1], [0.4, 0.6]])
+    assert averaged.assignments.tolist() == [0, 0]
+    np.testing.assert_allclose(averaged.centers, [[0.65, 0.35], [0, 0]], atol=1e-6)
 
 
 def test_the_papers_start_is_k_means_on_the_code() -> None:
@@ -155,7 +206,7 @@ def test_a_collapsed_code_is_told_and_does_not_crash() -> None:
         noisy_features(), code, two_cliques(), MGCNConfig(), seed=0, monitor=monitor
     )
     assert len(monitor.messages) == 1
-    assert "k-means on the code finds 1 of 4 clusters" in monitor.messages[0]
+    assert "the first partition has 1 of 4 clusters" in monitor.messages[0]
     assert "--num-clusters" in monitor.messages[0]
     assert torch.isfinite(code_centers(partition, code, MGCNConfig())).all()
 
