@@ -126,11 +126,13 @@ class RunArtefacts:
         """Write ``<name>.npy``."""
         write_atomically(self.path / f"{name}.npy", lambda stream: np.save(stream, array))
 
-    def read_array(self, name: str) -> npt.NDArray[Any]:
-        """Read ``<name>.npy``."""
+    def read_array(self, name: str, *, mapped: bool = False) -> npt.NDArray[Any]:
+        """Read ``<name>.npy``, or map it into memory: changes do not reach the file."""
         file = self.path / f"{name}.npy"
         try:
-            array: npt.NDArray[Any] = np.load(file, allow_pickle=False)
+            array: npt.NDArray[Any] = np.load(
+                file, mmap_mode="c" if mapped else None, allow_pickle=False
+            )
         except (OSError, ValueError, EOFError) as error:
             raise UserError(f"'{file}' is absent or damaged; {_REMEDY}") from error
         return array

@@ -85,9 +85,16 @@ def cluster_stage(folder: RunFolder, reporter: Reporter) -> None:
                 heat_time=options.heat_time,
                 normalization=options.normalization,
             )
-        x = torch.from_numpy(artefacts.read_array("features"))
         autoencoder = pretrained_model(folder.artefacts, config).autoencoder
-        result = train_mgcn(x, graphs, autoencoder, config, runtime, monitor)
+        result = train_mgcn(
+            artefacts.read_array("features", mapped=True),  # not kept here: its pages count
+            graphs,
+            autoencoder,
+            config,
+            runtime,
+            monitor,
+            folder=folder.path,
+        )
         output = output_probabilities(result, config.mgcn.output).numpy()
         heads = {f"stream_{u}": stream for u, stream in enumerate(result.streams)}
         heads |= {"q": result.q, "code": result.code}

@@ -57,6 +57,16 @@ def test_arrays_come_back_unchanged(artefacts: RunArtefacts) -> None:
     np.testing.assert_array_equal(read["indices"], np.eye(3))
 
 
+def test_a_mapped_array_is_that_of_the_file_and_leaves_it_alone(artefacts: RunArtefacts) -> None:
+    x = np.arange(6, dtype=np.float32).reshape(3, 2)
+    artefacts.write_array("features", x)
+    mapped = artefacts.read_array("features", mapped=True)
+    assert isinstance(mapped, np.memmap)
+    np.testing.assert_array_equal(mapped, x)
+    mapped[0] = 7
+    np.testing.assert_array_equal(artefacts.read_array("features"), x)
+
+
 def test_the_same_results_are_the_same_bytes(artefacts: RunArtefacts, tmp_path: Path) -> None:
     other = RunArtefacts(tmp_path / "other")
     for each in (artefacts, other):
@@ -84,6 +94,7 @@ def test_damaged_results_are_told(content: bytes | None, artefacts: RunArtefacts
             (artefacts.path / name).write_bytes(content)
     readers = (
         lambda: artefacts.read_array("features"),
+        lambda: artefacts.read_array("features", mapped=True),
         lambda: artefacts.read_arrays("neighbors"),
         lambda: artefacts.read_model("mgcn"),
         artefacts.read_listing,

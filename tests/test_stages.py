@@ -96,6 +96,26 @@ def test_stage_2_leaves_the_code_of_stage_1_alone(
         assert not np.array_equal(folder.artefacts.read_arrays("assignments_soft")["code"], before)
 
 
+def test_stage_2_in_cells_leaves_results_of_every_image_and_nothing_else(
+    images: CachedImages, tmp_path: Path
+) -> None:
+    changes = {"mgcn__partition": "cells", "mgcn__cell_size": 30, "mgcn__cells_per_step": 2}
+    config = tiny_config(tmp_path / "images.npy", **changes)
+    with RunFolder.create(tmp_path / "run", config) as folder:
+        with folder.stage("data", SilentReporter()):
+            folder.artefacts.write_listing(images.paths, images.kept, [])
+        pretrain_stage(folder, images, SilentReporter())
+        embed_stage(folder, images, SilentReporter())
+        graph_stage(folder, SilentReporter())
+        before = sorted(path.name for path in (tmp_path / "run").iterdir())
+        cluster_stage(folder, SilentReporter())
+        assignments = folder.artefacts.read_assignments()
+        after = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert assignments.paths == images.paths
+    assert len(np.unique(assignments.clusters)) > 1
+    assert set(after) - set(before) == {"assignments.csv", "assignments_soft.npz"}
+
+
 def test_a_collapsed_code_is_told_with_remedies(
     images: CachedImages, config: Config, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ def train_mgcn(
     nodes, memory = choose_nodes(
         x, graphs, widths, options, runtime, monitor, state=state, folder=folder
     )
+    del x  # pages of a mapped file count towards the process as long as somebody refers to it
     if options.iterations:
         monitor.progress(0, options.iterations, unit="iteration", memory_gib=memory)
     if state is None:
