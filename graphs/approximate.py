@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -31,7 +32,7 @@ class ApproximateSearch:
         effort: Cells searched for a query (``ivf_*``) or ``efSearch`` (``hnsw``); may be changed.
     """
 
-    def __init__(self, index: faiss.Index, kind: str) -> None:
+    def __init__(self, index: Any, kind: str) -> None:
         self._index = index
         self.kind = kind
         self.effort = min(4, self.most_effort) if self.num_cells else 16
@@ -39,14 +40,14 @@ class ApproximateSearch:
     @classmethod
     def build(cls, rows: Rows, plan: SearchPlan, seed: int) -> "ApproximateSearch":
         """Learn cells and codes from a sample, then add all rows in blocks."""
-        index = _empty_index(plan.index, rows.dim, plan.num_cells, seed)
+        index = _empty_index(plan.kind, rows.dim, plan.num_cells, seed)
         if plan.num_cells:
             rng = np.random.default_rng(seed)
             sample = rng.choice(rows.num_rows, plan.training_rows, replace=False)
             index.train(rows.centered(np.sort(sample)))
         for part in rows.blocks(max(1, plan.block_bytes // (8 * rows.dim))):
             index.add(rows.centered(part))
-        return cls(index, plan.index)
+        return cls(index, plan.kind)
 
     @property
     def num_cells(self) -> int:
@@ -136,13 +137,13 @@ class ApproximateSearch:
         return max(1, _TABLE_BYTES // (5 * 16 * self.effort * code_subspaces(self._index.d)))
 
 
-def _empty_index(kind: str, dim: int, num_cells: int, seed: int) -> faiss.Index:
+def _empty_index(kind: str, dim: int, num_cells: int, seed: int) -> Any:  # FAISS types no parts
     if kind == "hnsw":
-        index = faiss.IndexHNSWFlat(dim, HNSW_LINKS)
-        index.hnsw.efConstruction = _CONSTRUCTION_EFFORT
-        return index
+        graph = faiss.IndexHNSWFlat(dim, HNSW_LINKS)
+        graph.hnsw.efConstruction = _CONSTRUCTION_EFFORT
+        return graph
     code = {"ivf_flat": "Flat", "ivf_sq8": "SQ8", "ivf_pq": f"PQ{code_subspaces(dim)}x4fs"}[kind]
-    index = faiss.index_factory(dim, f"IVF{num_cells},{code}")
+    index: Any = faiss.index_factory(dim, f"IVF{num_cells},{code}")
     index.cp.seed = seed % 2**31
     index.cp.niter = _ITERATIONS
     index.cp.min_points_per_centroid = 1  # small data is no reason to print

@@ -53,6 +53,6 @@ def read_record(folder: Path) -> IndexRecord:
         record = IndexRecord(**{**content, "report": SearchReport(**content["report"])})
     except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise ValueError(f"'{file}' is absent or damaged; build the index anew") from error
-    if version != _FORMAT or record.metric not in METRICS or record.report.index not in INDEXES:
+    if version != _FORMAT or record.metric not in METRICS or record.report.kind not in INDEXES:
         raise ValueError(f"'{file}' was written by another version; build the index anew")
     return record

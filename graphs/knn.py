@@ -34,7 +34,7 @@ def knn(
             rows), ``ivf_sq8`` (8 bits an entry), ``ivf_pq`` (2 bits an entry, the fastest and the
             smallest), ``hnsw`` (slow to build, quick to search for single rows).
         backend: ``faiss``, ``sklearn`` or ``torch_cluster`` (an optional extra); the last two
-            search exactly, with the same result, and keep all rows in memory.
+            search exactly, with the same result.
         device: Where FAISS searches exactly: ``auto`` (a GPU when FAISS has one), ``cpu`` or
             ``gpu``. The GPU path is not yet measured on a GPU.
         memory_gib: What may be allocated besides x: index, blocks and result, estimated before

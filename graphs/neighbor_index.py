@@ -71,15 +71,9 @@ class NeighborIndex:
             RecallWarning: If the target is not reached; says what to do.
         """
         find = choose_backend(backend, device)
+        _check_options(index, backend, target_recall)
         rows = Rows(x, metric)
         check_k(k, rows.num_rows - 1, rows.num_rows)
-        if not 0 < target_recall <= 1:
-            raise ValueError(f"'target_recall' must be in (0, 1] (got {target_recall})")
-        if backend != "faiss" and index not in ("auto", "exact"):
-            raise ValueError(
-                f"'index' must be auto or exact for backend {backend!r} (got {index!r}); "
-                "use backend='faiss'"
-            )
         plan = plan_search(
             rows.num_rows,
             rows.dim,
@@ -88,28 +82,11 @@ class NeighborIndex:
             memory_gib=memory_gib,
             gpu=device != "cpu" and faiss_has_gpu(),
         )
-        # Only FAISS says how near what it found is, which blocks of rows are merged by.
-        resident = plan.resident or backend != "faiss"
-        exact = ExactSearch(rows, find, resident=resident, block_bytes=plan.block_bytes)
-        if plan.index == "exact":
+        exact = ExactSearch(rows, find, resident=plan.resident, block_bytes=plan.block_bytes)
+        if plan.kind == "exact":
             report = SearchReport("exact", peak_bytes=plan.peak_bytes)
             return cls(rows, exact, plan, int(k), report)
-        search = ApproximateSearch.build(rows, plan, seed)
-        tuned = tune(rows, search, exact, int(k), target_recall, plan.block_bytes, seed)
-        report = SearchReport(
-            plan.index,
-            recall=tuned.recall,
-            recall_error=tuned.error,
-            sample_size=tuned.sample_size,
-            target_recall=target_recall,
-            num_cells=plan.num_cells,
-            effort=tuned.effort,
-            candidates=tuned.candidates,
-            index_bytes=plan.index_bytes,
-            peak_bytes=plan.peak_bytes,
-        )
-        if not tuned.reaches(target_recall):
-            _warn_of_shortfall(report, rows)
+        search, report = _tuned(rows, plan, exact, int(k), target_recall, seed)
         return cls(rows, search, plan, int(k), report)
 
     def neighbors(self, k: int | None = None) -> Neighbors:
@@ -199,14 +176,12 @@ class NeighborIndex:
                 f"{record.dim} (got {rows.num_rows:,} x {rows.dim}, or other values); "
                 "build it anew"
             )
-        kind = record.report.index
+        kind = record.report.kind
         plan = plan_search(rows.num_rows, rows.dim, record.k, index=kind, memory_gib=memory_gib)
         search: ExactSearch | ApproximateSearch
         if kind == "exact":
             find = choose_backend("faiss", device)
-            search = ExactSearch(
-                rows, find, resident=plan.resident, block_bytes=plan.block_bytes
-            )
+            search = ExactSearch(rows, find, resident=plan.resident, block_bytes=plan.block_bytes)
         else:
             search = ApproximateSearch.read(folder / _INDEX_FILE, kind)
             if search.size != (rows.num_rows, rows.dim):
@@ -240,12 +215,41 @@ def check_k(k: int, most: int, num_rows: int) -> None:
         raise ValueError(f"'k' must be in [1, {most}] for {num_rows} nodes (got {k})")
 
 
-def _warn_of_shortfall(report: SearchReport, rows: Rows) -> None:
-    minutes = exact_work(rows.num_rows, rows.dim) / EXACT_WORK * _MINUTES_OF_EXACT_WORK
-    other = "ivf_flat" if report.index != "ivf_flat" else "hnsw"
-    warnings.warn(
-        f"the {report} is below the {report.target_recall:g} asked for; use index {other}, or "
-        f"index exact (about {max(1, round(minutes))} min on two cores), or a lower target recall",
-        RecallWarning,
-        stacklevel=4,
+def _check_options(index: str, backend: str, target_recall: float) -> None:
+    if not 0 < target_recall <= 1:
+        raise ValueError(f"'target_recall' must be in (0, 1] (got {target_recall})")
+    if backend != "faiss" and index not in ("auto", "exact"):
+        raise ValueError(
+            f"'index' must be auto or exact for backend {backend!r} (got {index!r}); "
+            "use backend='faiss'"
+        )
+
+
+def _tuned(
+    rows: Rows, plan: SearchPlan, exact: ExactSearch, k: int, target: float, seed: int
+) -> tuple[ApproximateSearch, SearchReport]:
+    """An index that looks hard enough, or says that it cannot."""
+    search = ApproximateSearch.build(rows, plan, seed)
+    tuned = tune(rows, search, exact, k, target, plan.block_bytes, seed)
+    report = SearchReport(
+        plan.kind,
+        recall=tuned.recall,
+        recall_error=tuned.error,
+        sample_size=tuned.sample_size,
+        target_recall=target,
+        num_cells=plan.num_cells,
+        effort=tuned.effort,
+        candidates=tuned.candidates,
+        index_bytes=plan.index_bytes,
+        peak_bytes=plan.peak_bytes,
     )
+    if report.recall < target:
+        minutes = exact_work(rows.num_rows, rows.dim) / EXACT_WORK * _MINUTES_OF_EXACT_WORK
+        other = "ivf_flat" if plan.kind != "ivf_flat" else "hnsw"
+        warnings.warn(
+            f"the {report} is below the {target:g} asked for; use index {other}, or index exact "
+            f"(about {max(1, round(minutes)):,} min on two cores), or a lower target recall",
+            RecallWarning,
+            stacklevel=4,  # who called `graphs.knn`
+        )
+    return search, report

@@ -69,10 +69,10 @@ def neighbor_lists(
         doubtful.append(start + np.flatnonzero(~settled))
     again = np.concatenate(doubtful) if repair else doubtful[0]
     for start in range(0, len(again), _AGAIN_ROWS):
-        part = again[start : start + _AGAIN_ROWS]
-        chosen = part if numbers is None else numbers[part]
+        redone = again[start : start + _AGAIN_ROWS]
+        chosen = redone if numbers is None else numbers[redone]
         own = chosen if queries is None else None
-        indices[part], distances[part] = search_again(rows, source.plain(chosen), own, k)
+        indices[redone], distances[redone] = search_again(rows, source.plain(chosen), own, k)
     return indices, distances
 
 

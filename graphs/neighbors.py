@@ -14,7 +14,7 @@ class SearchReport(NamedTuple):
     """How neighbours were searched. Plain values, ready for JSON.
 
     Attributes:
-        index: ``exact``, ``ivf_flat``, ``ivf_sq8``, ``ivf_pq`` or ``hnsw``.
+        kind: ``exact``, ``ivf_flat``, ``ivf_sq8``, ``ivf_pq`` or ``hnsw``.
         recall: Share of the true k nearest rows found, on a sample; 1 for ``exact``.
         recall_error: Standard error of that share.
         sample_size: Rows of the sample; 0 for ``exact``.
@@ -26,7 +26,7 @@ class SearchReport(NamedTuple):
         peak_bytes: Most that the search was expected to allocate, index and result included.
     """
 
-    index: str
+    kind: str
     recall: float = 1.0
     recall_error: float = 0.0
     sample_size: int = 0
@@ -40,9 +40,9 @@ class SearchReport(NamedTuple):
     def __str__(self) -> str:
         """One line for people, such as ``ivf_pq search, recall 0.971 ± 0.003 of 1,000 rows``."""
         if self.sample_size == 0:
-            return f"{self.index} search"
+            return f"{self.kind} search"
         return (
-            f"{self.index} search, recall {self.recall:.3f} ± {self.recall_error:.3f} of "
+            f"{self.kind} search, recall {self.recall:.3f} ± {self.recall_error:.3f} of "
             f"{self.sample_size:,} rows"
         )
 

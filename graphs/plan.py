@@ -29,7 +29,7 @@ class SearchPlan(NamedTuple):
     """How a search will be done.
 
     Attributes:
-        index: One of `INDEXES`.
+        kind: One of `INDEXES`.
         num_cells: Cells of an inverted file; 0 for the others.
         training_rows: Rows that its cells and codes are learned from.
         resident: Whether an exact search keeps all rows in memory, in its own frame.
@@ -38,7 +38,7 @@ class SearchPlan(NamedTuple):
         peak_bytes: Most that is allocated at any time: index, blocks, training sample, result.
     """
 
-    index: str
+    kind: str
     num_cells: int
     training_rows: int
     resident: bool
@@ -108,7 +108,7 @@ def num_cells(num_rows: int) -> int:
 
     Finding the nearest cells of a row costs as much as reading a few cells then.
     """
-    wanted = 2 ** round(math.log2(4 * math.sqrt(num_rows)))
+    wanted: int = 2 ** round(math.log2(4 * math.sqrt(num_rows)))
     return max(1, min(wanted, num_rows // TRAINING_ROWS))
 
 
@@ -122,7 +122,7 @@ def index_bytes(index: str, num_rows: int, dim: int) -> int:
     cells = num_cells(num_rows)
     # 32 rows are interleaved: every cell is filled up to a multiple.
     coded = (num_rows + 32 * cells) * -(-code_subspaces(dim) // 2)
-    of_all_rows = {
+    sizes: dict[str, int] = {
         "exact": 0,
         # Twice what they hold: FAISS lets its lists grow by doubling.
         "ivf_flat": 8 * num_rows * dim,
@@ -130,8 +130,8 @@ def index_bytes(index: str, num_rows: int, dim: int) -> int:
         # FAISS keeps a table of the distances between every cell and every code.
         "ivf_pq": 2 * coded + 64 * cells * code_subspaces(dim),
         "hnsw": num_rows * (4 * dim + 4 * (2 * HNSW_LINKS + 4) + 8),
-    }[index]
-    return of_all_rows + (16 * num_rows + 4 * cells * dim if index.startswith("ivf") else 0)
+    }
+    return sizes[index] + (16 * num_rows + 4 * cells * dim if index.startswith("ivf") else 0)
 
 
 def _fitted(index: str, num_rows: int, dim: int, k: int, available: int) -> SearchPlan | None:
@@ -157,9 +157,7 @@ def _peak(index: str, num_rows: int, dim: int, k: int, block: int, resident: boo
     sample = 8 * _training_rows(num_rows, cells) * dim  # twice: less the cells' centres, for codes
     result = num_rows * (12 * k + 16)
     all_rows = 4 * num_rows * dim if resident else 0
-    return max(
-        sample, index_bytes(index, num_rows, dim) + result + _BLOCKS * block + all_rows
-    )
+    return max(sample, index_bytes(index, num_rows, dim) + result + _BLOCKS * block + all_rows)
 
 
 def _training_rows(num_rows: int, cells: int) -> int:
@@ -168,9 +166,7 @@ def _training_rows(num_rows: int, cells: int) -> int:
 
 def _what_would_fit(index: str, num_rows: int, dim: int, k: int, available: int) -> str:
     possible = INDEXES if num_rows >= FEWEST_ROWS else ("exact",)
-    needs = {
-        name: _peak(name, num_rows, dim, k, _LEAST_BLOCK_BYTES, False) for name in possible
-    }
+    needs = {name: _peak(name, num_rows, dim, k, _LEAST_BLOCK_BYTES, False) for name in possible}
     fitting = [f"{name} ({need / _GIB:.2f})" for name, need in needs.items() if need <= available]
     remedy = f"what fits: {', '.join(fitting)}" if fitting else "nothing fits in less"
     return (

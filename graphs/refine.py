@@ -76,10 +76,13 @@ def squared_distances(
     bounds = np.linspace(0, len(queries), threads + 1, dtype=np.int64)
 
     def measure(first: int, last: int) -> None:
+        space = np.empty((step, others.shape[1], base.shape[1]))
         for start in range(first, last, step):
             part = slice(start, min(start + step, last))
-            difference = np.subtract(base[others[part]], queries[part, None], dtype=np.float64)
-            measured[part] = np.einsum("qmd,qmd->qm", difference, difference)  # From [Q, m, D].
+            difference = space[: part.stop - part.start]
+            difference[:] = base[others[part]]
+            difference -= queries[part, None].astype(np.float64)
+            measured[part] = np.einsum("qmd,qmd->qm", difference, difference)
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(measure, bounds[:-1], bounds[1:]))  # list: an error in a thread is raised
@@ -162,7 +165,7 @@ def _roughly_nearest(
     rough = np.empty(others.shape, dtype=np.float32)
     number = np.repeat(np.arange(len(queries)), others.shape[1])
     others = np.ascontiguousarray(others)
-    faiss.pairwise_indexed_L2sqr(
+    faiss.pairwise_indexed_L2sqr(  # type: ignore[attr-defined]  # not in its stubs
         queries.shape[1],
         others.size,
         faiss.swig_ptr(np.ascontiguousarray(queries)),

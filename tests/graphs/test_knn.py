@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -5,22 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from graphs import knn
+from graphs import RecallWarning, knn
 from graphs.backends import faiss_has_gpu
+from tests.graphs.planted import brute_force, planted_rows
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 RNG = np.random.default_rng
-
-
-def brute_force(x: NDArray[np.floating], k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """float64 differences, ties to the lower index."""
-    rows = x.astype(np.float32).astype(np.float64)
-    squared = ((rows[:, None] - rows[None]) ** 2).sum(axis=-1)
-    np.fill_diagonal(squared, np.inf)
-    indices = np.argsort(squared, axis=1, kind="stable")[:, :k]
-    return indices, np.take_along_axis(squared, indices, 1)
 
 
 def test_knn_on_four_points_of_a_line() -> None:
@@ -52,12 +44,10 @@ def test_knn_is_exact_far_from_the_origin(backend: str) -> None:
 
 
 def test_an_offset_costs_no_second_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unexpected(x: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        if len(rows) > 0:
-            raise AssertionError(f"{len(rows)} rows were searched again")
-        return np.empty((0, k), dtype=np.int64), np.empty((0, k))
+    def unexpected(*_: object) -> None:
+        raise AssertionError("rows were searched again")
 
-    monkeypatch.setattr("graphs.refine.search_again", unexpected)
+    monkeypatch.setattr("graphs.neighbor_lists.search_again", unexpected)
     knn(RNG(0).normal(size=(300, 24)) + 3000, 7)
 
 
@@ -201,17 +191,134 @@ def test_zero_rows_have_no_cosine() -> None:
         knn(x, 1, metric="cosine")
 
 
+@pytest.mark.parametrize("index", ["ivf_flat", "ivf_sq8", "ivf_pq", "hnsw"])
+@pytest.mark.parametrize("metric", ["l2", "cosine"])
+def test_approximate_neighbors_are_measured_exactly(index: str, metric: str) -> None:
+    x = planted_rows(1200)
+    found = knn(x, 5, metric=metric, index=index, memory_gib=1)
+    rows = x / np.linalg.norm(x, axis=1, keepdims=True) if metric == "cosine" else x
+    indices, squared = brute_force(rows, 5)
+    hits = [np.isin(row, true).mean() for row, true in zip(found.indices, indices, strict=True)]
+    assert np.mean(hits) >= 0.95
+    assert not (found.indices == np.arange(1200)[:, None]).any()
+    assert (np.diff(found.squared_distances, axis=1) >= 0).all()
+    right = found.indices == indices
+    np.testing.assert_allclose(
+        found.squared_distances[right], squared[right], rtol=1e-6 if metric == "l2" else 1e-4
+    )
+    assert found.report is not None
+    assert found.report.kind == index
+    assert found.report.recall >= 0.95
+    assert found.report.sample_size == 1000
+
+
+def test_auto_is_exact_until_that_costs_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = planted_rows(1200)
+    report = knn(x, 3).report
+    assert report is not None
+    assert (report.kind, report.recall, report.sample_size) == ("exact", 1.0, 0)
+    monkeypatch.setattr("graphs.plan.EXACT_WORK", 1200 * 1200 * 32 - 1)
+    report = knn(x, 3).report
+    assert report is not None
+    assert report.kind == "ivf_pq"
+
+
+@pytest.mark.parametrize("index", ["exact", "ivf_pq"])
+def test_a_mapped_file_gives_what_the_array_gives(index: str, tmp_path: Path) -> None:
+    x = planted_rows(700)
+    np.save(tmp_path / "x.npy", x)
+    expected = knn(x, 5, index=index)
+    for source in (tmp_path / "x.npy", np.load(tmp_path / "x.npy", mmap_mode="r")):
+        found = knn(source, 5, index=index)
+        np.testing.assert_array_equal(found.indices, expected.indices)
+        np.testing.assert_array_equal(found.squared_distances, expected.squared_distances)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_an_index_takes_every_floating_tensor(dtype: torch.dtype) -> None:
+    x = torch.from_numpy(planted_rows(700)).to(dtype)
+    as_float32 = knn(x.float(), 5, index="ivf_pq")
+    found = knn(x, 5, index="ivf_pq")
+    np.testing.assert_array_equal(found.indices, as_float32.indices)
+    np.testing.assert_array_equal(found.squared_distances, as_float32.squared_distances)
+
+
+def test_little_memory_changes_no_neighbor() -> None:
+    x = RNG(11).normal(size=(3000, 200))
+    plenty, little = knn(x, 5), knn(x, 5, memory_gib=0.018)
+    np.testing.assert_array_equal(little.indices, plenty.indices)
+    np.testing.assert_array_equal(little.squared_distances, plenty.squared_distances)
+    assert plenty.report is not None
+    assert little.report is not None
+    assert little.report.peak_bytes <= 0.018 * 2**30 < plenty.report.peak_bytes
+
+
+@pytest.mark.parametrize("index", ["ivf_flat", "ivf_pq", "hnsw"])
+def test_duplicates_are_neighbors_and_the_row_itself_is_not(index: str) -> None:
+    # More duplicates than candidates: the index may not even find the row itself.
+    x = np.vstack([planted_rows(150), np.ones((150, 32), np.float32)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecallWarning)
+        found = knn(x, 4, index=index)
+    assert not (found.indices == np.arange(300)[:, None]).any()
+    assert (found.indices[150:] >= 150).all()
+    assert (found.squared_distances[150:] == 0).all()
+    assert all(len(set(row)) == 4 for row in found.indices.tolist())
+
+
+def test_rows_that_are_all_alike_have_neighbors() -> None:
+    for index in ("exact", "ivf_flat", "ivf_pq", "hnsw"):
+        found = knn(np.zeros((100, 8), np.float32), 3, index=index)
+        assert not (found.indices == np.arange(100)[:, None]).any()
+        assert (found.indices >= 0).all()
+        assert (found.squared_distances == 0).all()
+
+
+def test_k_up_to_all_other_rows_works_with_an_index() -> None:
+    x = planted_rows(80)
+    found = knn(x, 79, index="ivf_pq")
+    np.testing.assert_array_equal(found.indices, brute_force(x, 79)[0])
+
+
+def test_a_shortfall_is_a_warning_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graphs.approximate.ApproximateSearch.most_effort", 1)
+    message = (
+        r"the ivf_pq search, recall 0\.\d+ ± 0\.\d+ of 1,000 rows is below the 0\.99 asked for; "
+        r"use index ivf_flat, or index exact \(about 1 min on two cores\), or a lower target"
+    )
+    with pytest.warns(RecallWarning, match=message) as told:
+        found = knn(planted_rows(1200), 5, index="ivf_pq", target_recall=0.99)
+    assert told[0].filename == __file__
+    assert found.report is not None
+    assert found.report.recall < 0.99
+
+
+def test_a_seed_fixes_an_approximate_search() -> None:
+    x = planted_rows(1200)
+    found, again = (knn(x, 5, index="ivf_pq", target_recall=0.7, seed=3) for _ in range(2))
+    np.testing.assert_array_equal(found.indices, again.indices)
+    assert found.report == again.report
+
+
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
         ("metric", "l1", r"'metric' must be l2 or cosine \(got 'l1'\)"),
         ("backend", "annoy", r"'backend' must be one of faiss, sklearn, torch_cluster"),
+        ("index", "annoy", r"'index' must be auto or one of exact, ivf_flat, ivf_sq8, ivf_pq"),
+        ("target_recall", 0.0, r"'target_recall' must be in \(0, 1\] \(got 0.0\)"),
+        ("target_recall", 1.1, r"'target_recall' must be in \(0, 1\] \(got 1.1\)"),
         ("device", "tpu", r"'device' must be auto, cpu or gpu \(got 'tpu'\)"),
     ],
 )
-def test_unknown_options_are_refused(option: str, value: str, message: str) -> None:
+def test_unknown_options_are_refused(option: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        knn(np.eye(4), 1, **{option: value})
+        knn(np.eye(4), 1, **{option: value})  # type: ignore[arg-type]
+
+
+def test_other_backends_have_no_index() -> None:
+    with pytest.raises(ValueError, match=r"auto or exact for backend 'sklearn' \(got 'hnsw'\)"):
+        knn(np.eye(4), 1, backend="sklearn", index="hnsw")
 
 
 @pytest.mark.skipif(faiss_has_gpu(), reason="this FAISS sees a GPU")
