@@ -1,5 +1,6 @@
 """The graph convolution that mixes several streams with an auto-encoder before it propagates."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,9 +76,11 @@ class FusionGCNConv(GCNConv):  # type: ignore[misc]
         )
         self.sigma = sigma
         self.gamma = gamma
-        self.autoencoder_weight = (
-            1.0 - sigma - gamma if autoencoder_weight is None else autoencoder_weight
-        )
+        if autoencoder_weight is None:
+            # 1 - .8 - .2 is not 0 in floating point.
+            complete = math.isclose(sigma + gamma, 1.0)
+            autoencoder_weight = 0.0 if complete else 1.0 - sigma - gamma
+        self.autoencoder_weight = autoencoder_weight
 
     def forward(
         self,
