@@ -27,6 +27,15 @@ class GraphSummary(NamedTuple):
     isolated_nodes: int
     components: int
 
+    def __str__(self) -> str:
+        """One line for people, such as ``12 edges, degree 1 to 4 (mean 2.4), 3 components``."""
+        isolated = f", {self.isolated_nodes:,} isolated" if self.isolated_nodes else ""
+        parts = "component" if self.components == 1 else "components"
+        return (
+            f"{self.num_edges:,} edges, degree {self.degree_min:,} to {self.degree_max:,} "
+            f"(mean {self.degree_mean:.1f}), {self.components:,} {parts}{isolated}"
+        )
+
 
 def graph_summary(edge_index: Tensor, num_nodes: int) -> GraphSummary:
     """Summarise a symmetric graph.

@@ -25,6 +25,9 @@ class Reporter(Protocol):
     def end(self, stage: str, seconds: float | None) -> None:
         """The stage is finished; None: it was finished before."""
 
+    def note(self, message: str) -> None:
+        """Something worth reading before the next stage."""
+
     def warn(self, message: str) -> None:
         """Something the user should know, which does not stop the run."""
 
@@ -43,6 +46,9 @@ class SilentReporter:
 
     def end(self, stage: str, seconds: float | None) -> None:
         del stage, seconds
+
+    def note(self, message: str) -> None:
+        del message
 
     def warn(self, message: str) -> None:
         del message
@@ -78,6 +84,9 @@ class PlainReporter:
         if seconds is not None:
             loss = f", loss {self._values['loss']:.4g}" if "loss" in self._values else ""
             print(f"{stage}: {duration(seconds)}{loss}", file=self._stream, flush=True)
+
+    def note(self, message: str) -> None:
+        print(message, file=self._stream, flush=True)
 
     def warn(self, message: str) -> None:
         print(f"warning: {message}", file=self._stream, flush=True)
@@ -136,6 +145,9 @@ class LiveReporter:
         loss = f"   loss {self._values['loss']:.4g}" if "loss" in self._values else ""
         self._console.print(f"[bold]{stage:<9}[/bold] {note}{loss}", highlight=False)
         self._values = {}
+
+    def note(self, message: str) -> None:
+        self._console.print(f"{'':<9} {message}", highlight=False, markup=False)
 
     def warn(self, message: str) -> None:
         from rich.text import Text

@@ -172,6 +172,14 @@ class RunArtefacts:
             raise UserError(f"'{file}' is damaged; {_REMEDY}") from error
         return Assignments([row[0] for row in rows], clusters, confidences)
 
+    def write_graph(self, facts: Mapping[str, object]) -> None:
+        """Write ``graph.json``: how neighbours were searched, and what the graphs look like."""
+        write_json(self.path / "graph.json", facts)
+
+    def read_graph(self) -> dict[str, Any]:
+        """Read ``graph.json``."""
+        return read_json(self.path / "graph.json")
+
     def write_metrics(self, metrics: Mapping[str, object]) -> None:
         """Write ``metrics.json``."""
         write_json(self.path / "metrics.json", metrics)

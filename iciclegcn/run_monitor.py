@@ -68,6 +68,10 @@ class RunMonitor:
         """Show how far the stage is."""
         self._reporter.progress(done, total, unit, values)
 
+    def note(self, message: str) -> None:
+        """Show a line that stays."""
+        self._reporter.note(message)
+
     def warn(self, message: str) -> None:
         """Show a warning."""
         self._reporter.warn(message)

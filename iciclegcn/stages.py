@@ -1,6 +1,7 @@
 """The stages' bodies: read the earlier results, call the method, write the next result."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphs import Neighbors, knn, scale_graphs
+from graphs import Neighbors, RecallWarning, graph_summary, knn, scale_graphs
 from iciclegcn.config import Config
 from iciclegcn.data.cache import CachedImages
 from iciclegcn.errors import UserError
@@ -60,13 +61,39 @@ def embed_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) -> 
 
 
 def graph_stage(folder: RunFolder, reporter: Reporter) -> None:
-    """Features to ``neighbors.npz``: one search at the largest k."""
+    """Features to ``neighbors.npz``, one search at the largest k, and ``graph.json``."""
     options = folder.config.graph
-    with folder.stage("graph", reporter), _user_errors():
-        neighbors = knn(
-            folder.artefacts.read_array("features"), max(options.k), metric=options.metric
+    artefacts = folder.artefacts
+    with folder.stage("graph", reporter) as monitor, _user_errors(), _recall_warnings(monitor):
+        indices, squared_distances, report = knn(
+            artefacts.read_array("features", mapped=True),
+            max(options.k),
+            metric=options.metric,
+            index=options.index,
+            memory_gib=options.memory_gib,
+            target_recall=options.target_recall,
+            seed=folder.config.seed,
         )
-        folder.artefacts.write_arrays("neighbors", neighbors._asdict())
+        artefacts.write_arrays(
+            "neighbors", {"indices": indices, "squared_distances": squared_distances}
+        )
+        neighbors = Neighbors(indices, squared_distances)
+        # Edges alone, one scale at a time: weights are for training.
+        summaries = [
+            graph_summary(
+                scale_graphs(neighbors, (k,), symmetrize=options.symmetrize)[0].edge_index,
+                len(indices),
+            )
+            for k in options.k
+        ]
+        scales = [
+            {"k": k, **summary._asdict()} for k, summary in zip(options.k, summaries, strict=True)
+        ]
+        search = None if report is None else report._asdict()
+        artefacts.write_graph({"search": search, "scales": scales})
+        monitor.note(str(report))
+        for k, summary in zip(options.k, summaries, strict=True):
+            monitor.note(f"k = {k}: {summary}")
 
 
 def cluster_stage(folder: RunFolder, reporter: Reporter) -> None:
@@ -181,6 +208,21 @@ def _without_labels(config: Config) -> Config:
     """What training may know: nothing of the truth, not even where it is."""
     data = dataclasses.replace(config.data, labels=None, labels_from_folders=False)
     return dataclasses.replace(config, data=data)
+
+
+@contextmanager
+def _recall_warnings(monitor: StageMonitor) -> Iterator[None]:
+    """Tell of a search that falls short, with the options that help."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RecallWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, RecallWarning):
+            monitor.warn(f"{warning.message} (--graph.index, --graph.target_recall)")
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
 
 
 @contextmanager

@@ -21,6 +21,12 @@ def test_summary_of_five_nodes() -> None:
     assert summary.components == 3
 
 
+def test_a_summary_is_one_line_for_people() -> None:
+    assert str(graph_summary(EDGES, 5)) == (
+        "2 edges, degree 0 to 2 (mean 0.8), 3 components, 2 isolated"
+    )
+
+
 def test_components_are_numbered_by_their_lowest_member() -> None:
     edges = torch.tensor([[4, 5, 2, 0], [5, 3, 3, 0]])
     assert connected_components(edges, 7).tolist() == [0, 1, 2, 2, 2, 2, 3]
