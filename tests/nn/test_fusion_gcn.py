@@ -1,5 +1,7 @@
 """The network of streams: values by hand, the layers one by one, and both of its paths."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -218,12 +220,12 @@ def test_what_does_not_fit_is_refused() -> None:
     graphs = random_graphs(2)
     x, h = random_states(5, 4)
     model = network((5, 4, 3))
-    with pytest.raises(ValueError, match="'graphs' must hold one for each of 2 streams .got 1"):
+    with pytest.raises(ValueError, match=r"'graphs' must hold one for each of 2 streams \(got 1"):
         model(x, graphs[:1], [h])
-    with pytest.raises(ValueError, match="'x' must hold one for each of 2 streams .got 3"):
+    with pytest.raises(ValueError, match=r"'x' must hold one for each of 2 streams \(got 3"):
         model([x, x, x], graphs, [h])
     for given in (graphs, prepared(graphs)):
-        with pytest.raises(ValueError, match=r"widths \[4\] .got \[4, 4\]"):
+        with pytest.raises(ValueError, match=r"widths \[4\] \(got \[4, 4\]"):
             model(x, given, [h, h])
         with pytest.raises(ValueError, match="'h' has the weight"):
             model(x, given)
@@ -231,3 +233,13 @@ def test_what_does_not_fit_is_refused() -> None:
         FusionGCN([5])
     with pytest.raises(ValueError, match="num_streams"):
         FusionGCN([5, 4], 0)
+
+
+def test_the_code_of_the_docs_page_runs() -> None:
+    page = Path(__file__).parents[2] / "docs" / "fusion_layer.md"
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
+    assert names["graph"].num_nodes == 3
+    assert names["near_out"].shape == names["wide_out"].shape == (3, 4)
