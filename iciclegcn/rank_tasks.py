@@ -1,6 +1,7 @@
 """What the other ranks do while rank 0 is in a stage: their part of it, and no files of the run."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from torch import Tensor
 
@@ -8,10 +9,18 @@ from iciclegcn.config import Config
 from iciclegcn.data.cache import load_or_build_cache
 from iciclegcn.data.decode import Pixels
 from iciclegcn.data.sources import open_source
-from iciclegcn.distributed.ranks import Ranks
+from iciclegcn.distributed.ranks import Ranks, current_ranks
 from iciclegcn.errors import UserError
+from iciclegcn.methods.cell_batches import CellBatches
+from iciclegcn.methods.icicle import train_steps
+from iciclegcn.methods.mgcn_ranks import receive_training
+from iciclegcn.methods.mgcn_start import build_model
 from iciclegcn.methods.pretraining import PretrainModel, embed, pretrain
+from iciclegcn.methods.sharded_knn import join_neighbors
 from iciclegcn.monitor import NullMonitor
+from iciclegcn.nn.autoencoder import AutoEncoder
+from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_graphs import read_scale_graphs
 from iciclegcn.runtime import Runtime
 
 
@@ -55,6 +64,65 @@ def join_embedding(
     model = PretrainModel(config, in_channels)
     model.load_state_dict(state)
     embed(images, model, config, runtime, NullMonitor())
+
+
+def join_search(run: Path, k: int) -> None:
+    """Search for a share of the neighbours, with an index that rank 0 has saved.
+
+    Args:
+        run: The run folder, which is read only.
+        k: Neighbours of each row.
+
+    Raises:
+        UserError: If the run folder cannot be read from here.
+    """
+    artefacts, ranks = RunArtefacts(run), current_ranks()
+    _require_shared(artefacts, "embed", ranks)
+    x = artefacts.read_array("features", mapped=True)
+    join_neighbors(index_folder(run), x, k, ranks)
+
+
+def index_folder(run: Path) -> Path:
+    """Where rank 0 leaves the index for the others."""
+    return run / "index"
+
+
+def join_clustering(config: Config, precision: str, run: Path) -> None:
+    """Train stage 2 with the other ranks, where it goes in cells.
+
+    Args:
+        config: The run's configuration, without labels.
+        precision: What rank 0 computes in.
+        run: The run folder, which is read only.
+
+    Raises:
+        UserError: If the run folder cannot be read from here.
+    """
+    runtime = Runtime.create(config.seed, config.device, precision)
+    start = receive_training(runtime)
+    if start is None:
+        return
+    artefacts = RunArtefacts(run)
+    _require_shared(artefacts, "graph", runtime.ranks)
+    x = artefacts.read_array("features", mapped=True)
+    graphs = read_scale_graphs(artefacts, config.graph)
+    nodes = CellBatches(x, graphs, start.cells.numpy(), config.mgcn, runtime)
+    # Its weights come with the network's.
+    autoencoder = AutoEncoder(
+        x.shape[1], config.autoencoder.hidden_channels, int(config.num_clusters or 0)
+    )
+    model = build_model(autoencoder, len(graphs), config.mgcn, runtime)
+    model.load_state_dict(start.weights)
+    runtime.ranks.barrier()
+    train_steps(model, nodes, None, config.mgcn, runtime, NullMonitor(), start.state, 0.0)
+
+
+def _require_shared(artefacts: RunArtefacts, stage: str, ranks: Ranks) -> None:
+    if not artefacts.exist(stage):
+        raise UserError(
+            f"process {ranks.rank} cannot read '{artefacts.path}'; the run folder must be on a "
+            "file system that every machine shares"
+        )
 
 
 def _images(config: Config, data_hash: str, ranks: Ranks) -> Pixels:

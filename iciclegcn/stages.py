@@ -10,18 +10,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphs import Neighbors, RecallWarning, graph_summary, knn, scale_graphs
+from graphs import NeighborIndex, Neighbors, RecallWarning, graph_summary, scale_graphs
 from iciclegcn.config import Config
 from iciclegcn.data.cache import CachedImages
+from iciclegcn.distributed.ranks import current_ranks
 from iciclegcn.errors import UserError
 from iciclegcn.evaluation.label_free import collapse
 from iciclegcn.methods.icicle import output_probabilities, train_mgcn
 from iciclegcn.methods.pretraining import PretrainModel, embed, pretrain
+from iciclegcn.methods.sharded_knn import sharded_neighbors
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.progress import Reporter
-from iciclegcn.rank_tasks import join_embedding, join_pretraining
+from iciclegcn.rank_tasks import (
+    index_folder,
+    join_clustering,
+    join_embedding,
+    join_pretraining,
+    join_search,
+)
 from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_folder import RunFolder
+from iciclegcn.run_graphs import read_scale_graphs
 from iciclegcn.runtime import Runtime
 
 _ROWS_AT_A_TIME = 8192
@@ -65,15 +74,7 @@ def graph_stage(folder: RunFolder, reporter: Reporter) -> None:
     options = folder.config.graph
     artefacts = folder.artefacts
     with folder.stage("graph", reporter) as monitor, _user_errors(), _recall_warnings(monitor):
-        indices, squared_distances, report = knn(
-            artefacts.read_array("features", mapped=True),
-            max(options.k),
-            metric=options.metric,
-            index=options.index,
-            memory_gib=options.memory_gib,
-            target_recall=options.target_recall,
-            seed=folder.config.seed,
-        )
+        indices, squared_distances, report = _neighbors(folder)
         artefacts.write_arrays(
             "neighbors", {"indices": indices, "squared_distances": squared_distances}
         )
@@ -96,23 +97,38 @@ def graph_stage(folder: RunFolder, reporter: Reporter) -> None:
             monitor.note(f"k = {k}: {summary}")
 
 
+def _neighbors(folder: RunFolder) -> Neighbors:
+    """The neighbours at the largest k, searched for by all ranks."""
+    options, ranks = folder.config.graph, current_ranks()
+    x, k = folder.artefacts.read_array("features", mapped=True), max(options.k)
+    index = NeighborIndex.build(
+        x,
+        k,
+        metric=options.metric,
+        index=options.index,
+        memory_gib=options.memory_gib,
+        target_recall=options.target_recall,
+        seed=folder.config.seed,
+    )
+    if ranks.size == 1:
+        return index.neighbors()
+    run = folder.path.resolve()
+    index.save(index_folder(run))
+    ranks.summon(join_search, run, k)
+    return sharded_neighbors(index, x, k, ranks)
+
+
 def cluster_stage(folder: RunFolder, reporter: Reporter) -> None:
     """Stage 2: features, neighbours and the pretrained auto-encoder to ``assignments.csv``."""
     config = _without_labels(folder.config)
     runtime = _runtime(config)
     artefacts = folder.artefacts
     with folder.stage("cluster", reporter, _facts(runtime)) as monitor:
-        options = config.graph
         with _user_errors():
-            graphs = scale_graphs(
-                Neighbors(**artefacts.read_arrays("neighbors")),
-                options.k,
-                symmetrize=options.symmetrize,
-                edge_weight=options.edge_weight,
-                heat_time=options.heat_time,
-                normalization=options.normalization,
-            )
+            graphs = read_scale_graphs(artefacts, config.graph)
         autoencoder = pretrained_model(folder.artefacts, config).autoencoder
+        run = folder.path.resolve()
+        runtime.ranks.summon(join_clustering, config, runtime.precision, run)
         result = train_mgcn(
             artefacts.read_array("features", mapped=True),  # not kept here: its pages count
             graphs,

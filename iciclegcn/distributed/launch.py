@@ -105,7 +105,7 @@ def launch(job: Job, wanted: Processes, device: str) -> int:
             machines are not told where the first one is.
     """
     fabric = _fabric(wanted, device)
-    work = partial(_work, job=job, supervised=not wanted.started)
+    work = partial(_work, job=job, devices=wanted.devices, supervised=not wanted.started)
     if wanted.started:
         return int(fabric.launch(work))
     from torch.multiprocessing.spawn import ProcessExitedException
@@ -163,9 +163,9 @@ def _fabric(wanted: Processes, device: str) -> "Fabric":
     )
 
 
-def _work(fabric: "Fabric", job: Job, supervised: bool) -> int:
+def _work(fabric: "Fabric", job: Job, devices: int, supervised: bool) -> int:
     """The life of one rank. Only rank 0 returns; a failure ends the process at once."""
-    ranks, heartbeat = _connect(fabric, _GRACE if supervised else 0.0)
+    ranks, heartbeat = _connect(fabric, devices, _GRACE if supervised else 0.0)
     try:
         code = _take_part(job, ranks, heartbeat)
     except (Exception, KeyboardInterrupt) as error:
@@ -179,7 +179,7 @@ def _work(fabric: "Fabric", job: Job, supervised: bool) -> int:
     return code
 
 
-def _connect(fabric: "Fabric", grace: float) -> "tuple[Ranks, Heartbeat]":
+def _connect(fabric: "Fabric", devices: int, grace: float) -> "tuple[Ranks, Heartbeat]":
     import torch
     import torch.distributed as dist
 
@@ -191,7 +191,7 @@ def _connect(fabric: "Fabric", grace: float) -> "tuple[Ranks, Heartbeat]":
     if fabric.device.type == "cuda":
         torch.cuda.set_device(fabric.device)
     control = dist.new_group(backend="gloo", timeout=_FOREVER)
-    ranks = Ranks(fabric.global_rank, fabric.world_size, fabric.local_rank, control)
+    ranks = Ranks(fabric.global_rank, fabric.world_size, fabric.local_rank, devices, control)
     use_ranks(ranks)
     host = os.environ["MASTER_ADDR"]
     heartbeat = Heartbeat(host, 0, 0, ranks.size, grace) if ranks.is_main else None

@@ -21,6 +21,7 @@ class Ranks:
         rank: Number of this process, in [0, size).
         size: Number of processes, on all machines.
         local_rank: Number of this process on its machine; names its GPU.
+        local_size: Number of processes on this machine.
         control: Group of all ranks for messages and rows in host memory, without a time limit: the
             others may wait for hours for what rank 0 does alone.
     """
@@ -28,6 +29,7 @@ class Ranks:
     rank: int = 0
     size: int = 1
     local_rank: int = 0
+    local_size: int = 1
     control: Any = None
 
     @property
@@ -85,6 +87,21 @@ class Ranks:
         device = next(network.parameters()).device
         devices = [device.index] if device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(network, device_ids=devices)
+
+    @torch.no_grad()
+    def average_gradients(self, network: nn.Module) -> None:
+        """Replace every gradient by its mean over the ranks, after ``backward``.
+
+        For networks that are called in pieces; `train_together` does it while ``backward`` runs.
+        """
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        together = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(together)
+        parts = torch.split(together / self.size, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     def broadcast(self, value: Any) -> Any:
         """Rank 0's value, on every rank; anything that pickles."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from graphs import ScaleGraph
 from iciclegcn.config import MGCNConfig
+from iciclegcn.errors import UserError
 from iciclegcn.methods.block_partition import initial_partition_in_blocks
 from iciclegcn.methods.disk_rows import DiskRows
 from iciclegcn.methods.initial_partition import InitialPartition, graph_edges
@@ -42,6 +43,9 @@ class CellBatches:
         options: Cells a step, where training starts, and the memory budget.
         runtime: Seed, device and precision.
         folder: Where the files are made, which vanish; None: the system's temporary folder.
+
+    Raises:
+        UserError: If a step has fewer cells than there are ranks to share them.
     """
 
     sees_everything = False
@@ -63,6 +67,7 @@ class CellBatches:
         bounds = np.cumsum(np.bincount(cells)).tolist()
         self._spans = [slice(a, b) for a, b in zip([0, *bounds[:-1]], bounds, strict=True)]
         self.steps_per_epoch = -(-len(self._spans) // options.cells_per_step)
+        self._check_ranks()
         self._largest = largest(graphs)
         moved = [ScaleGraph(self._place[graph.edge_index], graph.edge_weight) for graph in graphs]
         self._graphs = prepare_graphs(moved, len(x), _CPU)
@@ -79,11 +84,17 @@ class CellBatches:
         return graph_edges(self._graphs[self._largest])
 
     def batch(self, iteration: int) -> Batch:
-        """The cells of one step; an epoch goes once through all, in a random order of its own."""
+        """The cells of one step; an epoch goes once through all, in a random order of its own.
+
+        Each rank gets its share of the step's cells, and the edges within that share.
+        """
         epoch, step = divmod(iteration, self.steps_per_epoch)
         generator = self._runtime.cpu_generator("mgcn", "cells", epoch)
         shuffled = torch.randperm(len(self._spans), generator=generator)
         chosen = shuffled.tensor_split(self.steps_per_epoch)[step].sort().values
+        ranks = self._runtime.ranks
+        total = sum(self._length(cell) for cell in chosen.tolist())
+        chosen = chosen[ranks.share(len(chosen))]
         spans = [self._spans[cell] for cell in chosen.tolist()]
         graphs = [graph.to(self._runtime.device) for graph in self._subgraphs(spans)]
         x = self.x.runs(spans)
@@ -92,6 +103,7 @@ class CellBatches:
             graphs=graphs,
             propagated=[rows.runs(spans) for rows in self._propagated],
             draw=NeighborDraw(graph_edges(graphs[self._largest]), len(x)),
+            weight=ranks.size * len(x) / total,
         )
 
     def first_partition(self, code: Tensor, seed: int, monitor: StageMonitor) -> InitialPartition:
@@ -136,6 +148,19 @@ class CellBatches:
     def state_dict(self) -> dict[str, Tensor]:
         """The cells: whatever memory or packages a resumed run finds, it sees the same steps."""
         return {"cells": self._cells}
+
+    def _length(self, cell: int) -> int:
+        span = self._spans[cell]
+        return span.stop - span.start
+
+    def _check_ranks(self) -> None:
+        least, size = len(self._spans) // self.steps_per_epoch, self._runtime.ranks.size
+        if least < size:
+            raise UserError(
+                f"'mgcn.cells_per_step' must be at least the number of processes, {size} (got "
+                f"{least} of {len(self._spans)} cells); raise it, lower 'mgcn.cell_size', or run "
+                "'iciclegcn cluster' with fewer --devices"
+            )
 
     def _room(self, num_bytes: int) -> Path | None:
         """The folder where so much does not fit the budget, None (memory) where it does."""

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from graphs import ScaleGraph
 from iciclegcn.config import Config, MGCNConfig
+from iciclegcn.distributed.ranks import Ranks
 from iciclegcn.methods.best_keeper import BestKeeper
 from iciclegcn.methods.choose_nodes import Features, choose_nodes
 from iciclegcn.methods.mgcn_losses import MGCNLosses, mgcn_losses, reconstruction_term
+from iciclegcn.methods.mgcn_ranks import share_training
 from iciclegcn.methods.mgcn_start import build_model, restore, start_model
 from iciclegcn.methods.training_nodes import TrainingNodes
 from iciclegcn.monitor import StageMonitor
@@ -80,13 +82,15 @@ def train_mgcn(
     )
     del x  # pages of a mapped file count towards the process as long as somebody refers to it
     if options.iterations:
-        monitor.progress(0, options.iterations, unit="iteration", memory_gib=memory)
+        done = 0 if state is None else int(state["iteration"])
+        monitor.progress(done, options.iterations, unit="iteration", memory_gib=memory)
     if state is None:
         model = start_model(autoencoder, nodes, num_streams, options, runtime, monitor)
     else:
         model = build_model(autoencoder, num_streams, options, runtime)
     keeper = BestKeeper(nodes.edge_index) if options.keep == "modularity" else None
-    _train(model, nodes, keeper, options, runtime, monitor, state, memory)
+    runtime = share_training(model, nodes, state, runtime)
+    train_steps(model, nodes, keeper, options, runtime, monitor, state, memory)
     model.eval()
     found = nodes.assign(model)
     if keeper is not None:
@@ -99,7 +103,7 @@ def train_mgcn(
     return result
 
 
-def _train(
+def train_steps(
     model: MGCN,
     nodes: TrainingNodes,
     keeper: BestKeeper | None,
@@ -109,6 +113,22 @@ def _train(
     state: dict[str, Any] | None,
     memory: float,
 ) -> None:
+    """Every iteration from the first, or from a saved state; every rank of the runtime calls it.
+
+    Args:
+        model: Changed in place; all ranks begin with the same weights.
+        nodes: Hands out each step's nodes, to each rank its own.
+        keeper: Keeps the best weights; on rank 0 alone.
+        options: The options of stage 2.
+        runtime: Seed, device, precision and ranks.
+        monitor: Keeps the state every few seconds, on rank 0.
+        state: What an interrupted training saved; None: begin.
+        memory: Shown beside the progress, GiB.
+
+    Raises:
+        FloatingPointError: If a loss is no longer finite.
+    """
+    ranks = runtime.ranks
     optimizer = torch.optim.Adam(model.parameters(), options.learning_rate, fused=True)
     scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
     first_iteration = restore(model, optimizer, scaler, state)
@@ -122,19 +142,22 @@ def _train(
     model.train()
     for iteration in range(first_iteration, options.iterations):
         if not nodes.sees_everything and iteration % nodes.steps_per_epoch == 0:
-            frequency = _begin_epoch(model, nodes, keeper, options).to(runtime.device)
+            own = _begin_epoch(model, nodes, keeper, options).cpu() if ranks.is_main else None
+            frequency = ranks.broadcast(own).to(runtime.device)
         batch = nodes.batch(iteration)
         with runtime.autocast():
             assigned = model.assign(batch.x, batch.graphs, batch.propagated)
             recon = reconstruction_term(model.autoencoder, batch.x, assigned.code, options)
         partner = batch.draw(runtime.generator("mgcn", iteration))
         losses = mgcn_losses(assigned, recon, partner, options, frequency)
-        values = _values(losses)
+        values = _values(losses, batch.weight, ranks)
         _require_finite(iteration, values)
         if nodes.sees_everything and keeper is not None:
             keeper.offer(model, select_output(assigned.streams, assigned.q, options.output))
         optimizer.zero_grad(set_to_none=True)
-        scaler.scale(losses.loss).backward()  # type: ignore[no-untyped-call]
+        loss = losses.loss * batch.weight
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        ranks.average_gradients(model)
         scaler.step(optimizer)
         scaler.update()
         monitor.log(iteration, **values)
@@ -195,14 +218,18 @@ def select_output(streams: Sequence[Tensor], q: Tensor, output: str) -> Tensor:
     return named[output]
 
 
-def _values(losses: MGCNLosses) -> dict[str, float]:
+def _values(losses: MGCNLosses, weight: float, ranks: Ranks) -> dict[str, float]:
     values = {
         "loss": float(losses.loss.detach()),
         "reconstruction": float(losses.reconstruction.detach()),
         "kl_code": float(losses.kl_code.detach()),
         "neighbor": float(losses.neighbor.detach()),
     }
-    return values | {f"kl_stream_{u}": float(kl.detach()) for u, kl in enumerate(losses.kl_streams)}
+    values |= {f"kl_stream_{u}": float(kl.detach()) for u, kl in enumerate(losses.kl_streams)}
+    if ranks.size == 1:
+        return values
+    terms = torch.tensor(list(values.values()), device=losses.loss.device) * weight
+    return dict(zip(values, ranks.mean(terms).tolist(), strict=True))
 
 
 def _require_finite(iteration: int, values: dict[str, float]) -> None:

@@ -23,12 +23,15 @@ class Batch(NamedTuple):
         graphs: The edges between them, one graph a stream.
         propagated: A·x over all edges of the whole graph [M, D], one a stream.
         draw: A random neighbour of each, one of them [M].
+        weight: M by the mean of M over the ranks: with it the mean of the ranks' losses is the
+            mean over their nodes. 1 for one rank.
     """
 
     x: Tensor
     graphs: Sequence[Propagation]
     propagated: Sequence[Tensor]
     draw: Callable[[torch.Generator], Tensor]
+    weight: float = 1.0
 
 
 class TrainingNodes(Protocol):

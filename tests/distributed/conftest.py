@@ -15,7 +15,7 @@ Results = dict[str, Any]
 
 
 @pytest.fixture(scope="session")
-def one() -> Results:
+def one(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """What one process computes."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -23,7 +23,8 @@ def one() -> Results:
     pretraining.SAVE_INTERVAL = -1.0
     try:
         half_way = two_ranks.trained(stop_after=1)["state"]
-        return two_ranks.everything(Ranks(), half_way) | {"half_way": half_way}
+        folder = tmp_path_factory.mktemp("alone")
+        return two_ranks.everything(Ranks(), half_way, folder) | {"half_way": half_way}
     finally:
         pretraining.SAVE_INTERVAL = interval
         torch.set_num_threads(threads)

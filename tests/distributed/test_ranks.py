@@ -52,6 +52,22 @@ def test_embedding_on_two_ranks_gives_the_bits_of_one(one: Results, both: list[R
     assert both[1]["embedded"].shape == (0, 8)  # only rank 0 has them
 
 
+def test_queries_shared_by_two_ranks_find_the_same_neighbours(
+    one: Results, both: list[Results]
+) -> None:
+    assert one["searched"]["indices"].shape == (37, 4)
+    for name, value in one["searched"].items():
+        assert torch.equal(both[0]["searched"][name], value), name
+
+
+def test_cells_shared_by_two_ranks_train_as_on_one(one: Results, both: list[Results]) -> None:
+    expected, found = one["clustered"], both[0]["clustered"]
+    assert len(found) == len(expected) == 6
+    assert found == both[1]["clustered"]
+    for row, other in zip(expected, found, strict=True):
+        assert other == pytest.approx(row, rel=1e-4)
+
+
 def test_a_run_of_one_process_goes_on_with_two(one: Results, both: list[Results]) -> None:
     rows = both[0]["resumed"]["rows"]
     assert rows[0] == pytest.approx(one["fresh"]["rows"][3], rel=1e-5)
@@ -96,6 +112,7 @@ def test_alone_nothing_is_exchanged() -> None:
     assert alone.mean(rows) is rows
     network = torch.nn.Linear(2, 2)
     assert alone.train_together(network) is network
+    alone.average_gradients(network)
     assert alone.broadcast("value") == "value"
     alone.summon(pickle.dumps)
     alone.barrier()
@@ -104,7 +121,7 @@ def test_alone_nothing_is_exchanged() -> None:
 
 def test_a_runtime_knows_the_ranks_of_its_process() -> None:
     assert Runtime.create(0, "cpu", "fp32").ranks == Ranks()
-    others = Ranks(1, 4, 1)
+    others = Ranks(1, 4, 1, 4)
     use_ranks(others)
     try:
         assert current_ranks() is others

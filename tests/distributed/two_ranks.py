@@ -11,12 +11,17 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from iciclegcn.config import Config
+from graphs import NeighborIndex, knn, scale_graphs
+from iciclegcn.config import Config, MGCNConfig
 from iciclegcn.config_values import build_config
 from iciclegcn.distributed.ranks import Ranks, use_ranks
 from iciclegcn.methods import pretraining
-from iciclegcn.methods.pretraining import PretrainModel, embed, pretrain, pretrain_losses
+from iciclegcn.methods.cell_batches import CellBatches
+from iciclegcn.methods.icicle import train_steps
+from iciclegcn.methods.pretraining import PretrainModel, embed, pretrain
+from iciclegcn.methods.sharded_knn import join_neighbors, sharded_neighbors
 from iciclegcn.monitor import NullMonitor
+from iciclegcn.nn import MGCN, AutoEncoder
 from iciclegcn.nn.synced_batch_norm import synchronise_batch_norm
 from iciclegcn.runtime import Runtime
 
@@ -145,7 +150,41 @@ def trained(state: dict[str, Any] | None = None, stop_after: int = 0) -> dict[st
     }
 
 
-def everything(ranks: Ranks, half_way: dict[str, Any]) -> dict[str, Any]:
+def clustered(ranks: Ranks) -> list[dict[str, float]]:
+    """The rows of a stage 2 in cells without edges between them, so that no share loses any."""
+    cells = np.repeat(np.arange(4), (10, 14, 9, 15))
+    noise = np.random.default_rng(1).standard_normal((len(cells), 6)).astype(np.float32)
+    x = noise + 50 * np.eye(4, 6, dtype=np.float32)[cells]
+    graphs = scale_graphs(knn(x, 3), (1, 3))
+    options = MGCNConfig(iterations=6, cells_per_step=4, learning_rate=1e-3, neighbor_weight=0)
+    runtime, monitor = Runtime.create(0, "cpu", "fp32"), MemoryMonitor()
+    nodes = CellBatches(x, graphs, cells, options, runtime)
+    torch.manual_seed(0)
+    network = MGCN(AutoEncoder(6, (8, 12), 3), 2)
+    train_steps(network, nodes, None, options, runtime, monitor, None, 0.0)
+    assert runtime.ranks is ranks or ranks.size == 1
+    return monitor.rows
+
+
+def searched(ranks: Ranks, folder: Path) -> dict[str, Tensor]:
+    """Neighbours of rows with many duplicates, searched for by all ranks."""
+    x = np.random.default_rng(2).standard_normal((37, 5)).astype(np.float32)
+    x[5:17] = x[5]
+    k, index = 4, NeighborIndex.build(x, 4, memory_gib=0.5)
+    if ranks.is_main:
+        index.save(folder)
+    ranks.barrier()
+    if not ranks.is_main:
+        join_neighbors(folder, x, k, ranks)
+        return {}
+    found = index.neighbors() if ranks.size == 1 else sharded_neighbors(index, x, k, ranks)
+    return {
+        "indices": torch.from_numpy(found.indices),
+        "distances": torch.from_numpy(found.squared_distances),
+    }
+
+
+def everything(ranks: Ranks, half_way: dict[str, Any], folder: Path) -> dict[str, Any]:
     """All that the tests compare; every rank calls it with the same arguments."""
     pretraining.SAVE_INTERVAL = -1.0
     found: dict[str, Any] = {"normalised": normalised(ranks)}
@@ -155,6 +194,8 @@ def everything(ranks: Ranks, half_way: dict[str, Any]) -> dict[str, Any]:
     found["resumed"] = trained(half_way)
     found["stopped"] = trained(stop_after=1)
     config = tiny_config()
+    found["clustered"] = clustered(ranks)
+    found["searched"] = searched(ranks, folder / f"index_of_{ranks.size}")
     found["embedded"] = torch.from_numpy(
         embed(images(), model(config), config, Runtime.create(0, "cpu", "fp32"), NullMonitor(), 4)
     )
@@ -167,10 +208,10 @@ def work(rank: int, port: int, folder: Path) -> None:
     address = f"tcp://127.0.0.1:{port}"
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
     control = dist.new_group(backend="gloo", timeout=timedelta(minutes=10))
-    ranks = Ranks(rank, 2, rank, control)
+    ranks = Ranks(rank, 2, rank, 2, control)
     use_ranks(ranks)
     half_way = torch.load(folder / "half_way.pt", weights_only=True)
-    torch.save(everything(ranks, half_way), folder / f"rank_{rank}.pt")
+    torch.save(everything(ranks, half_way, folder), folder / f"rank_{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -179,6 +220,3 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-__all__ = ["everything", "free_port", "pretrain_losses", "work"]
