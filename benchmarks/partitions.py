@@ -81,8 +81,8 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
     full = sides.get(FULL)
     for side, figures in sides.items():
         if full is not None and side != FULL:
-            gap = figures["acc"]["mean"] - full["acc"]["mean"]
-            figures["acc_less_full_batch"] = round(gap, 4)
+            gap = round(figures["acc"]["mean"] - full["acc"]["mean"], 4)
+            figures["acc_less_full_batch"] = gap
             figures["within_one_point"] = abs(gap) <= 0.01
             figures["no_more_time"] = figures["seconds"]["mean"] <= full["seconds"]["mean"]
     return sides

@@ -32,18 +32,23 @@ SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 STAGES = ("features", "neighbors", "cluster")
 
 
-def start(stage: str, folder: Path, num_nodes: int, partition: str, epochs: int) -> Any:
-    """The process of one stage."""
+SAVE_SECONDS = 10.0  # between two states of the training, as `iciclegcn` does
+
+
+def start(
+    stage: str, folder: Path, num_nodes: int, partition: str, epochs: int, save: float
+) -> subprocess.Popen[bytes]:
+    """The process of one stage, which saves its state every ``save`` seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "benchmarks.scaling_stages", stage, str(folder)]
-    command += [str(num_nodes), partition, str(epochs)]
+    command += [str(num_nodes), partition, str(epochs), str(save)]
     return subprocess.Popen(command, cwd=Path(__file__).resolve().parents[1])
 
 
 def finished(stage: str, folder: Path, *arguments: Any) -> dict[str, Any]:
     """The figures of a stage, which is done first where they are not there yet."""
     file = folder / f"{stage}.json"
-    if not file.exists() and start(stage, folder, *arguments).wait():
+    if not file.exists() and start(stage, folder, *arguments, SAVE_SECONDS).wait():
         sys.exit(f"{stage} of {arguments[0]:,} nodes failed")
     figures: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return figures
@@ -53,7 +58,7 @@ def killed(folder: Path, num_nodes: int, partition: str, epochs: int, rows: int)
     """As `finished` for ``cluster``, killed once when half of its steps are done."""
     history = folder / "history.jsonl"
     if not (folder / "cluster.json").exists():
-        process = start("cluster", folder, num_nodes, partition, epochs)
+        process = start("cluster", folder, num_nodes, partition, epochs, 1.0)
         while process.poll() is None and not (
             (folder / "state.pt").exists() and _lines(history) >= rows // 2
         ):

@@ -1,6 +1,6 @@
 """The stages that `benchmarks.scaling` measures, each in a process of its own.
 
-Command: python -m benchmarks.scaling_stages STAGE FOLDER NUM_NODES PARTITION EPOCHS
+Command: python -m benchmarks.scaling_stages STAGE FOLDER NUM_NODES PARTITION EPOCHS SAVE_SECONDS
 """
 
 import hashlib
@@ -49,13 +49,16 @@ def find_neighbors(folder: Path, num_nodes: int) -> dict[str, Any]:
     return {}
 
 
-def cluster(folder: Path, num_nodes: int, partition: str, epochs: int) -> dict[str, Any]:
+def cluster(
+    folder: Path, num_nodes: int, partition: str, epochs: int, save_interval: float
+) -> dict[str, Any]:
     """Stage 2 from the files to assignments; goes on where a killed process left off."""
     import torch
 
     from graphs import Neighbors, scale_graphs
     from iciclegcn.config import Config, MGCNConfig
     from iciclegcn.evaluation.metrics import clustering_metrics
+    from iciclegcn.methods import icicle
     from iciclegcn.methods.icicle import output_probabilities, train_mgcn
     from iciclegcn.nn.autoencoder import AutoEncoder
     from iciclegcn.presets import preset_config
@@ -63,6 +66,7 @@ def cluster(folder: Path, num_nodes: int, partition: str, epochs: int) -> dict[s
     from iciclegcn.run_monitor import RunMonitor
     from iciclegcn.runtime import Runtime
 
+    icicle.SAVE_INTERVAL = save_interval
     starts: list[float] = []
     cells = -(-num_nodes // MGCNConfig.cell_size)
     steps = -(-cells // MGCNConfig.cells_per_step)
@@ -114,12 +118,14 @@ def cluster(folder: Path, num_nodes: int, partition: str, epochs: int) -> dict[s
     }
 
 
-def measure(stage: str, folder: Path, num_nodes: int, partition: str, epochs: int) -> None:
+def measure(
+    stage: str, folder: Path, num_nodes: int, partition: str, epochs: int, save_interval: float
+) -> None:
     """Do one stage and write its figures, seconds and peak memory last."""
     work: dict[str, Callable[[], dict[str, Any]]] = {
         "features": lambda: make_features(folder, num_nodes),
         "neighbors": lambda: find_neighbors(folder, num_nodes),
-        "cluster": lambda: cluster(folder, num_nodes, partition, epochs),
+        "cluster": lambda: cluster(folder, num_nodes, partition, epochs, save_interval),
     }
     started = time.perf_counter()
     figures = work[stage]()
@@ -132,4 +138,6 @@ def measure(stage: str, folder: Path, num_nodes: int, partition: str, epochs: in
 
 
 if __name__ == "__main__":
-    measure(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
+    stage, folder, num_nodes, partition, epochs, save_interval = sys.argv[1:]
+    path, seconds = Path(folder), float(save_interval)
+    measure(stage, path, int(num_nodes), partition, int(epochs), seconds)

@@ -1,6 +1,5 @@
 """Feature rows on the disk: written once, read in runs or at random."""
 
-import os
 import tempfile
 import weakref
 from collections.abc import Iterable
@@ -66,10 +65,9 @@ class DiskRows:
         view, done = rows.numpy().reshape(-1).data.cast("B"), 0
         for span in spans:
             end = done + 4 * self.width * (span.stop - span.start)
-            offset = 4 * self.width * span.start
-            while done < end:
-                count = os.preadv(self._file.fileno(), [view[done:end]], offset)
-                done, offset = done + count, offset + count
+            self._file.seek(4 * self.width * span.start)
+            self._file.readinto(view[done:end])  # type: ignore[attr-defined] - typed as any file
+            done = end
         return rows.to(self.device)
 
     def mapped(self) -> Tensor:

@@ -16,8 +16,8 @@ def test_the_stages_lead_from_the_disk_to_figures(
     folder = tmp_path / "cells"
     folder.mkdir()
     for stage in ("features", "neighbors"):
-        measure(stage, tmp_path, 600, "cells", 2)
-    measure("cluster", folder, 600, "cells", 2)
+        measure(stage, tmp_path, 600, "cells", 2, 10.0)
+    measure("cluster", folder, 600, "cells", 2, 10.0)
     figures = json.loads((folder / "cluster.json").read_text(encoding="utf-8"))
     assert figures["steps_per_epoch"] == 1
     assert len(figures["epoch_seconds"]) == 1
