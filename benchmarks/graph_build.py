@@ -13,6 +13,15 @@ Both finish with scipy.sparse: union, self-loops, symmetric normalisation. All t
 same edges and weights, or the benchmark stops.
 
 Command: python -m benchmarks.graph_build
+
+Three more questions, on planted clusters that `benchmarks.scaling_stages` writes to the disk:
+
+- ``--compare``: seconds, memory and recall of ours against scikit-learn, pynndescent, hnswlib, bare
+  FAISS and the dense construction, k = 10, 5,000 to 1,000,000 rows, each up to where it can go; one
+  case a process, one repeat; goes on where it was stopped; writes a plot.
+- ``--million``: ours alone at 1,000,000 x 512 from a mapped file, in the same way.
+- ``--against-faiss``: ours, exact, against the bare FAISS calls at 60,000 x 512.
+
 Machine: two cores, no GPU; the result file names processor and versions.
 n: 5 repeats after a discarded warm-up, in turns, in one process. Peak memory is that of one build,
 features included, above what the imports take; one fresh process a side.
@@ -33,7 +42,9 @@ import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances
 
-from benchmarks.common import write_result
+from benchmarks import graph_sizes
+from benchmarks.common import RESULTS, write_result
+from benchmarks.graph_searches import SIDES as SEARCHES
 from graphs import ScaleGraph, knn, scale_graphs
 
 SCALES = (1, 10)
@@ -200,6 +211,22 @@ def run(num_nodes: int, dim: int, repeats: int, out: Path | None) -> None:
         print(f"{name:<12}{spread:>16}{slower:>8.1f}{memory[name]:>12.0f}{larger:>8.1f}")
 
 
+def compare(arguments: argparse.Namespace) -> None:
+    """Measure all sides at all sizes, or ours at a million rows."""
+    million = arguments.million
+    cases = graph_sizes.run(
+        "graph_million" if million else "graph_sizes",
+        (1_000_000,) if million else arguments.sizes,
+        ("ours",) if million else arguments.sides,
+        arguments.features,
+        (arguments.limit_seconds, arguments.limit_gib),
+        arguments.out,
+    )
+    if not million:
+        path = arguments.out or RESULTS / "graph_sizes.json"
+        graph_sizes.plot(cases, path.with_suffix(".png"))
+
+
 def main() -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(
@@ -210,8 +237,23 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, help="result file (benchmarks/results by default)")
     parser.add_argument("--measure-memory", choices=list(SIDES), help=argparse.SUPPRESS)
+    question = parser.add_mutually_exclusive_group()
+    question.add_argument("--compare", action="store_true", help="every library at every size")
+    question.add_argument("--million", action="store_true", help="ours at 1,000,000 x 512")
+    question.add_argument("--against-faiss", action="store_true", help="ours and bare FAISS, exact")
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(graph_sizes.SIZES))
+    parser.add_argument("--sides", nargs="+", choices=list(SEARCHES), default=list(SEARCHES))
+    parser.add_argument("--features", type=Path, default=Path("runs/planted"), help="made once")
+    parser.add_argument("--limit-seconds", type=float, default=3600.0)
+    parser.add_argument("--limit-gib", type=float, default=16.0)
     arguments = parser.parse_args()
-    if arguments.measure_memory:
+    if arguments.compare or arguments.million:
+        compare(arguments)
+    elif arguments.against_faiss:
+        graph_sizes.against_faiss(
+            arguments.features, 60_000, min(3, arguments.repeats), arguments.out
+        )
+    elif arguments.measure_memory:
         peak = _measure_memory(arguments.measure_memory, arguments.num_nodes, arguments.dim)
         print(json.dumps(peak))
     else:

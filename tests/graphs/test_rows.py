@@ -63,7 +63,8 @@ def test_other_rows_take_the_frame_they_are_given() -> None:
 
 def test_cosine_rows_have_norm_1() -> None:
     unit = everything(Rows(X, "cosine"))
-    np.testing.assert_allclose(unit, [[0.6, 0.8], [-1, 0], [5 / 13, 12 / 13]], rtol=1e-6)
+    expected = np.array([[0.6, 0.8], [-1, 0], [5 / 13, 12 / 13]])
+    np.testing.assert_allclose(unit, expected, rtol=1e-6)
 
 
 def test_blocks_cover_every_row_once() -> None:
