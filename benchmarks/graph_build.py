@@ -18,7 +18,8 @@ Three more questions, on planted clusters that `benchmarks.scaling_stages` write
 
 - ``--compare``: seconds, memory and recall of ours against scikit-learn, pynndescent, hnswlib, bare
   FAISS and the dense construction, k = 10, 5,000 to 1,000,000 rows, each up to where it can go; one
-  case a process, one repeat; goes on where it was stopped; writes a plot.
+  case a process, one repeat; goes on where it was stopped; writes a plot. Needs ``pip install
+  '.[searches]'``; what is not installed is left out with its reason.
 - ``--million``: ours alone at 1,000,000 x 512 from a mapped file, in the same way.
 - ``--against-faiss``: ours, exact, against the bare FAISS calls at 60,000 x 512.
 

@@ -16,8 +16,9 @@ def read_scale_graphs(artefacts: RunArtefacts, options: GraphConfig) -> list[Sca
         ValueError: If the weights do not fit the distances.
         UserError: If the neighbours are absent or damaged.
     """
+    arrays = artefacts.read_arrays("neighbors")
     return scale_graphs(
-        Neighbors(**artefacts.read_arrays("neighbors")),
+        Neighbors(arrays["indices"], arrays["squared_distances"]),
         options.k,
         symmetrize=options.symmetrize,
         edge_weight=options.edge_weight,
