@@ -45,11 +45,15 @@ def start(
     return subprocess.Popen(command, cwd=Path(__file__).resolve().parents[1])
 
 
-def finished(stage: str, folder: Path, *arguments: Any) -> dict[str, Any]:
+def finished(
+    stage: str, folder: Path, num_nodes: int, partition: str, epochs: int
+) -> dict[str, Any]:
     """The figures of a stage, which is done first where they are not there yet."""
     file = folder / f"{stage}.json"
-    if not file.exists() and start(stage, folder, *arguments, SAVE_SECONDS).wait():
-        sys.exit(f"{stage} of {arguments[0]:,} nodes failed")
+    if not file.exists():
+        process = start(stage, folder, num_nodes, partition, epochs, SAVE_SECONDS)
+        if process.wait():
+            sys.exit(f"{stage} of {num_nodes:,} nodes failed")
     figures: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return figures
 

@@ -151,7 +151,7 @@ class CellBatches:
 
     def _length(self, cell: int) -> int:
         span = self._spans[cell]
-        return span.stop - span.start
+        return int(span.stop - span.start)
 
     def _check_ranks(self) -> None:
         least, size = len(self._spans) // self.steps_per_epoch, self._runtime.ranks.size

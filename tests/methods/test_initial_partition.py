@@ -153,7 +153,7 @@ def test_code_partitions_average_the_code() -> None:
     assert raw.assignments.tolist() == [0, 1]
     np.testing.assert_allclose(raw.centers, [[0.9, 0.1], [0.4, 0.6]])
     assert averaged.assignments.tolist() == [0, 0]
-    np.testing.assert_allclose(averaged.centers, [[0.65, 0.35], [0, 0]], atol=1e-6)
+    np.testing.assert_allclose(averaged.centers, [[0.65, 0.35], [0.0, 0.0]], atol=1e-6)
 
 
 def test_the_papers_start_is_k_means_on_the_code() -> None:
