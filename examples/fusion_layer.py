@@ -22,7 +22,7 @@ from torch_geometric.utils import stochastic_blockmodel_graph
 
 from iciclegcn.nn import FusionGCNConv
 
-EPOCHS, GROUPS, GROUP_SIZE = 60, 4, 100
+EPOCHS, GROUPS, GROUP_SIZE = 100, 4, 100
 WIDTHS = (16, 32, GROUPS)
 
 
@@ -46,7 +46,8 @@ class PlainGCN(nn.Module):
         """Soft groups [N, GROUPS]."""
         for depth, layer in enumerate(self.layers):
             x = layer(x.relu() if depth else x, edge_index)
-        return x.softmax(dim=1)
+        groups: Tensor = x.softmax(dim=1)
+        return groups
 
 
 class FusionGroups(nn.Module):
@@ -69,7 +70,8 @@ class FusionGroups(nn.Module):
             next_a = self.few[depth](a, few, peers=b, h=h)
             next_b = self.many[depth](b, many, peers=a, h=h)
             a, b, h = next_a, next_b, linear(h)
-        return (a + b).softmax(dim=1)
+        groups: Tensor = (a + b).softmax(dim=1)
+        return groups
 
 
 def draw_people(seed: int) -> People:

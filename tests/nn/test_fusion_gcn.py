@@ -29,8 +29,14 @@ def random_graphs(count: int) -> list[tuple[Tensor, Tensor]]:
     return graphs
 
 
+def prepare(edge_index: Tensor, edge_weight: Tensor | None = None) -> Propagation:
+    edge_index, edge_weight = gcn_norm(edge_index, edge_weight, num_nodes=NODES)
+    assert edge_weight is not None
+    return prepare_propagation(edge_index, edge_weight, NODES)
+
+
 def prepared(graphs: list[tuple[Tensor, Tensor]]) -> list[Propagation]:
-    return [prepare_propagation(*gcn_norm(*graph, num_nodes=NODES), NODES) for graph in graphs]
+    return [prepare(*graph) for graph in graphs]
 
 
 def random_states(*widths: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
@@ -123,7 +129,7 @@ def test_graphs_take_every_form_and_are_normalised_once_unless_told_not_to() -> 
     expected = model(x, [(edge_index, edge_weight)] * 3, [h])
     torch.testing.assert_close(raw(x, [ready] * 3, [h]), expected)
     torch.testing.assert_close(
-        raw(x, [ready, prepare_propagation(*ready, NODES), ready], [h]), expected
+        raw(x, [ready, prepare(edge_index, edge_weight), ready], [h]), expected
     )
     unweighted: list[Graph] = [edge_index, EdgeIndex(edge_index), (edge_index, None)]
     one, other, third = model(x, unweighted, [h])
@@ -201,7 +207,7 @@ def test_graphs_without_edges_or_nodes_are_graphs() -> None:
     model = network((5, 4, 3))
     empty: list[list[Graph]] = [
         [no_edges, no_edges],
-        [prepare_propagation(*gcn_norm(no_edges, num_nodes=NODES), NODES)] * 2,
+        [prepare(no_edges)] * 2,
     ]
     torch.testing.assert_close(*(model(x, graphs, [h]) for graphs in empty))
     for graphs in ([no_edges] * 2, [prepare_propagation(no_edges, torch.empty(0), 0)] * 2):

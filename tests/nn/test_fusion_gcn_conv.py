@@ -337,7 +337,7 @@ def test_compiled_whole_it_gives_the_same(form: str) -> None:
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_only_a_layer_without_fusion_becomes_torchscript() -> None:
     conv = FusionGCNConv(2, 5, 1.0, 0.0)
-    scripted = torch.jit.script(conv)
+    scripted: Any = torch.jit.script(conv)
     torch.testing.assert_close(scripted(X, EDGES, WEIGHTS), conv(X, EDGES, WEIGHTS))
     with pytest.raises(NotImplementedError, match=r"torch\.compile"):
         torch.jit.script(FusionGCNConv(2, 5))
