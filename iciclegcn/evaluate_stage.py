@@ -1,9 +1,12 @@
 """The last stage: figures of finished clusters. The only stage that reads labels."""
 
+import math
 from typing import Any
 
 import numpy as np
+import torch
 
+from graphs import homophily
 from iciclegcn.data.labels import Labels, read_labels
 from iciclegcn.data.sources import open_source
 from iciclegcn.errors import UserError
@@ -17,6 +20,7 @@ from iciclegcn.evaluation.probes import knn_vote_accuracy
 from iciclegcn.progress import Reporter
 from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_folder import RunFolder
+from iciclegcn.run_graphs import read_scale_graphs
 
 
 def evaluate_stage(folder: RunFolder, reporter: Reporter) -> None:
@@ -62,6 +66,7 @@ def figures_without_labels(folder: RunFolder) -> dict[str, Any]:
         },
         "num_classes": None,
         "knn_accuracy": None,
+        "homophily": None,
         "heads": None,
     }
 
@@ -69,7 +74,8 @@ def figures_without_labels(folder: RunFolder) -> dict[str, Any]:
 def figures_with_labels(folder: RunFolder, labels: Labels) -> dict[str, Any]:
     """acc, nmi, ari, f1 and purity of every head and of k-means, and what the features know.
 
-    ``knn_accuracy`` is the leave-one-out vote of the run's own neighbours, at the largest k.
+    ``knn_accuracy`` is the leave-one-out vote of the run's own neighbours, at the largest k;
+    ``homophily`` the share of each scale's edges within a class.
     """
     artefacts = folder.artefacts
     num_clusters = artefacts.read_array("pretrained_code").shape[1]
@@ -80,6 +86,7 @@ def figures_with_labels(folder: RunFolder, labels: Labels) -> dict[str, Any]:
     return {
         "num_classes": len(labels.class_names),
         "knn_accuracy": knn_vote_accuracy(neighbors, labels.y),
+        "homophily": _homophily(folder, labels),
         "heads": {name: clustering_metrics(labels.y, rows) for name, rows in heads.items()},
     }
 
@@ -97,6 +104,14 @@ def head_clusters(artefacts: RunArtefacts) -> dict[str, np.ndarray]:
     heads |= {name: soft[name].argmax(axis=1) for name in (*names, "q", "code")}
     heads["pretrained_code"] = artefacts.read_array("pretrained_code").argmax(axis=1)
     return heads
+
+
+def _homophily(folder: RunFolder, labels: Labels) -> list[float | None]:
+    """One share a scale; None for a graph without edges."""
+    y = torch.from_numpy(labels.y)
+    graphs = read_scale_graphs(folder.artefacts, folder.config.graph)
+    shares = [homophily(graph.edge_index, y) for graph in graphs]
+    return [None if math.isnan(share) else share for share in shares]
 
 
 def _stream_names(soft: dict[str, np.ndarray]) -> list[str]:

@@ -43,7 +43,9 @@ def finished(path: Path, config: Config) -> RunFolder:
     order = np.argsort(TRUTH, kind="stable")
     neighbor = np.empty(N, np.int64)
     neighbor[order] = np.roll(order, 1)
-    artefacts.write_arrays("neighbors", {"indices": neighbor[:, None]})
+    indices = np.repeat(neighbor[:, None], 10, axis=1)
+    distances = np.ones(indices.shape, np.float32)
+    artefacts.write_arrays("neighbors", {"indices": indices, "squared_distances": distances})
     right = hot(TRUTH)
     soft = {
         "stream_0": right,
@@ -77,6 +79,7 @@ def test_every_head_is_scored_by_its_own_clusters(config: Config, tmp_path: Path
     assert 0.5 < half < 0.65
     assert figures["num_classes"] == 10
     assert figures["knn_accuracy"] == (N - 10) / N  # the first of each digit follows another
+    assert figures["homophily"] == [pytest.approx((N - 10) / N)] * 2  # a ring through the digits
 
 
 def test_the_mean_of_the_streams_is_not_one_of_them(config: Config, tmp_path: Path) -> None:
