@@ -66,7 +66,7 @@ class DiskRows:
         for span in spans:
             end = done + 4 * self.width * (span.stop - span.start)
             self._file.seek(4 * self.width * span.start)
-            self._file.readinto(view[done:end])  # type: ignore[attr-defined]
+            self._file.readinto(view[done:end])
             done = end
         return rows.to(self.device)
 
