@@ -108,7 +108,8 @@ def test_the_estimate_is_near_what_is_measured(precision: str) -> None:
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        # Freed pieces go back at once: what the allocator keeps in reserve is not counted.
+        env={**os.environ, "PYTHONPATH": str(ROOT), "MALLOC_MMAP_THRESHOLD_": "65536"},
         timeout=300,
         check=False,
     )
