@@ -22,7 +22,7 @@ from torch_geometric.utils import stochastic_blockmodel_graph
 
 from iciclegcn.nn import FusionGCNConv
 
-EPOCHS, GROUPS, GROUP_SIZE = 100, 4, 100
+EPOCHS, GROUPS, GROUP_SIZE = 60, 4, 100
 WIDTHS = (16, 32, GROUPS)
 
 
@@ -81,7 +81,8 @@ def draw_people(seed: int) -> People:
 
     def edges(inside: float, across: float) -> Tensor:
         chances = torch.full((GROUPS, GROUPS), across).fill_diagonal_(inside)
-        return stochastic_blockmodel_graph(sizes, chances)
+        drawn: Tensor = stochastic_blockmodel_graph(sizes, chances)
+        return drawn
 
     y = torch.arange(GROUPS).repeat_interleave(GROUP_SIZE)
     x = 0.4 * torch.randn(GROUPS, WIDTHS[0])[y] + torch.randn(len(y), WIDTHS[0])
@@ -92,13 +93,13 @@ def modularity(groups: Tensor, edge_index: Tensor) -> Tensor:
     """Edges inside soft groups [N, GROUPS], above what their degrees alone would give."""
     source, target = edge_index
     share = torch.bincount(source, minlength=len(groups)) / source.numel()
-    inside = (groups[source] * groups[target]).sum() / source.numel()
-    return inside - (share @ groups).square().sum()
+    inside = (groups.index_select(0, source) * groups.index_select(0, target)).sum()
+    return inside / source.numel() - (share @ groups).square().sum()
 
 
 def agreement(model: nn.Module, seen: list[Tensor], people: People) -> float:
     """Train without labels; normalised mutual information with the truth."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(EPOCHS):
         groups = model(people.x, *seen)
         collapse = groups.mean(dim=0).square().sum()  # 1 / GROUPS where all are equally large
