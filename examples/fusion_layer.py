@@ -94,7 +94,8 @@ def modularity(groups: Tensor, edge_index: Tensor) -> Tensor:
     source, target = edge_index
     share = torch.bincount(source, minlength=len(groups)) / source.numel()
     inside = (groups.index_select(0, source) * groups.index_select(0, target)).sum()
-    return inside / source.numel() - (share @ groups).square().sum()
+    above: Tensor = inside / source.numel() - (share @ groups).square().sum()
+    return above
 
 
 def agreement(model: nn.Module, seen: list[Tensor], people: People) -> float:
