@@ -17,7 +17,7 @@ _CONSTRUCTION_EFFORT = 80
 _MOST_CELLS_SHARE = 8
 _FEW_CELLS = 64
 _MOST_HNSW_EFFORT = 2048
-_TABLE_BYTES = 2**26
+_BLOCK_BYTES = 2**27
 
 
 class ApproximateSearch:
@@ -26,14 +26,16 @@ class ApproximateSearch:
     Args:
         index: The index, trained and filled.
         kind: ``ivf_flat``, ``ivf_sq8``, ``ivf_pq`` or ``hnsw``.
+        block_bytes: Memory for FAISS's tables, about.
 
     Attributes:
         kind: The same.
         effort: Cells searched for a query (``ivf_*``) or ``efSearch`` (``hnsw``); may be changed.
     """
 
-    def __init__(self, index: Any, kind: str) -> None:
+    def __init__(self, index: Any, kind: str, block_bytes: int = _BLOCK_BYTES) -> None:
         self._index = index
+        self._block_bytes = block_bytes
         self.kind = kind
         self.effort = min(4, self.most_effort) if self.num_cells else 16
 
@@ -47,7 +49,7 @@ class ApproximateSearch:
             index.train(rows.centered(np.sort(sample)))
         for part in rows.blocks(max(1, plan.block_bytes // (8 * rows.dim))):
             index.add(rows.centered(part))
-        return cls(index, plan.kind)
+        return cls(index, plan.kind, plan.block_bytes)
 
     @property
     def num_cells(self) -> int:
@@ -107,7 +109,7 @@ class ApproximateSearch:
         faiss.write_index(self._index, str(file))
 
     @classmethod
-    def read(cls, file: Path, kind: str) -> "ApproximateSearch":
+    def read(cls, file: Path, kind: str, block_bytes: int = _BLOCK_BYTES) -> "ApproximateSearch":
         """Read what `write` wrote.
 
         Raises:
@@ -119,7 +121,7 @@ class ApproximateSearch:
             raise ValueError(f"'{file}' is absent or damaged; build the index anew") from error
         if type(index) is not type(_empty_index(kind, index.d, 1, 0)):
             raise ValueError(f"'{file}' must hold an index {kind} (got {type(index).__name__})")
-        return cls(index, kind)
+        return cls(index, kind, block_bytes)
 
     def _members(self) -> Iterator[NDArray[np.int64]]:
         lists = self._index.invlists
@@ -134,7 +136,8 @@ class ApproximateSearch:
         """FAISS makes a table for each query, cell and code (float32 and its 8-bit copy)."""
         if self.kind != "ivf_pq":
             return 2**14
-        return max(1, _TABLE_BYTES // (5 * 16 * self.effort * code_subspaces(self._index.d)))
+        table = 5 * 16 * self.effort * code_subspaces(int(self._index.d))
+        return max(1, self._block_bytes // table)
 
 
 def _empty_index(kind: str, dim: int, num_cells: int, seed: int) -> Any:  # FAISS types no parts

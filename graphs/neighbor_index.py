@@ -183,7 +183,7 @@ class NeighborIndex:
             find = choose_backend("faiss", device)
             search = ExactSearch(rows, find, resident=plan.resident, block_bytes=plan.block_bytes)
         else:
-            search = ApproximateSearch.read(folder / _INDEX_FILE, kind)
+            search = ApproximateSearch.read(folder / _INDEX_FILE, kind, plan.block_bytes)
             if search.size != (rows.num_rows, rows.dim):
                 raise ValueError(f"'{folder / _INDEX_FILE}' indexes other rows; build it anew")
             search.effort = record.report.effort

@@ -70,14 +70,15 @@ def test_what_no_cell_holds_is_missing() -> None:
     assert (found[:, 0] >= 0).all()
 
 
-def test_tables_for_few_queries_at_a_time_change_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_tables_for_few_queries_at_a_time_change_nothing(tmp_path: Path) -> None:
     coded = build("ivf_pq")
     coded.effort = 8
     whole = coded.find(QUERIES, 20)
-    monkeypatch.setattr("graphs.approximate._TABLE_BYTES", 5 * 16 * 8 * 32 * 7)
-    np.testing.assert_array_equal(coded.find(QUERIES, 20), whole)
+    coded.write(tmp_path / "index.faiss")
+    # Seven tables of 8 cells and 32 codes of 16 values.
+    little = ApproximateSearch.read(tmp_path / "index.faiss", "ivf_pq", 5 * 16 * 8 * 32 * 7)
+    little.effort = 8
+    np.testing.assert_array_equal(little.find(QUERIES, 20), whole)
 
 
 def test_a_written_index_finds_the_same(search: ApproximateSearch, tmp_path: Path) -> None:
