@@ -40,8 +40,8 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """The process of one stage, which saves its state every ``save`` seconds."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "benchmarks.scaling_stages", stage, str(folder)]
-    command += [str(num_nodes), partition, str(epochs), str(save)]
+    command = [sys.executable, "-W", "ignore::FutureWarning", "-m", "benchmarks.scaling_stages"]
+    command += [stage, str(folder), str(num_nodes), partition, str(epochs), str(save)]
     return subprocess.Popen(command, cwd=Path(__file__).resolve().parents[1])
 
 
