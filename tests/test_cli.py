@@ -1,4 +1,5 @@
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from iciclegcn.cli import default_out, main, resolve_config
 from iciclegcn.cli_parser import parse
 from iciclegcn.config import Config
 from iciclegcn.config_values import build_config, read_config_file
+from iciclegcn.distributed.launch import Job, Processes
 from iciclegcn.presets import preset_config
 from tests.tiny_run import tiny_options, write_images, write_labels
 
@@ -259,3 +261,46 @@ def test_conflicting_labels_are_refused(home: Path, capsys: pytest.CaptureFixtur
     words = "run images.npy --num-clusters 2 --labels y.csv --labels-from-folders --out run"
     assert main(words.split()) == 2
     assert "exclude each other" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        ("run images.npy --num-clusters 2 --devices 3", 3),
+        ("pretrain images.npy --num-clusters 2 --devices 2 --num-nodes 2", 4),
+        ("cluster --out run --devices 2", 2),
+        ("embed --out run --num-nodes 5", 5),
+    ],
+)
+def test_several_processes_are_launched(
+    words: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched: list[tuple[Job, Processes, str]] = []
+
+    def record(job: Job, wanted: Processes, device: str) -> int:
+        launched.append((job, wanted, device))
+        return 7
+
+    monkeypatch.setenv("TORCH_CPP_LOG_LEVEL", "ERROR")  # put back afterwards
+    monkeypatch.setattr("iciclegcn.cli.launch", record)
+    assert main(words.split()) == 7
+    [(job, wanted, device)] = launched
+    assert (wanted.size, device) == (size, "auto")
+    assert pickle.loads(pickle.dumps(job)).tell is job.tell  # spawned processes get it so
+
+
+def test_one_process_launches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise ValueError("launched")
+
+    monkeypatch.setattr("iciclegcn.cli.launch", refuse)
+    assert main(["graph", "--out", "nowhere", "--devices", "1"]) == 2
+
+
+def test_of_torchruns_processes_one_tells_a_mistake(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rank, lines in (("0", 1), ("1", 0)):
+        monkeypatch.setenv("RANK", rank)
+        assert main(["run", "--sed", "3"]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == lines

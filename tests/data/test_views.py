@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torchvision.transforms import functional as reference
 
 from iciclegcn.config import ViewConfig
-from iciclegcn.data.views import evaluation_view, random_views, resize_matrix
+from iciclegcn.data.views import Among, evaluation_view, random_views, resize_matrix
 
 # The whole image, upright, in its own colours and sharp.
 STILL = {
@@ -322,3 +322,14 @@ def test_views_stay_in_the_range_of_pixels() -> None:
     views = random_views(images, 8, config, generator())
     assert views.min() == -2
     assert views.max() == 2
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_parts_of_a_batch_have_the_views_of_the_whole(channels: int) -> None:
+    images = noise(6, channels, 12)
+    config = ViewConfig(blur_probability=0.5, rotation=10.0)
+    whole = random_views(images, 8, config, generator())
+    for positions in (torch.tensor([0, 3]), torch.tensor([1, 2, 4, 5])):
+        among = Among(positions, len(images))
+        part = random_views(images[positions], 8, config, generator(), torch.float32, among)
+        torch.testing.assert_close(part, whole[positions], rtol=1e-5, atol=1e-5)

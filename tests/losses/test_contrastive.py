@@ -1,3 +1,4 @@
+import itertools
 import math
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from iciclegcn.losses.contrastive import cluster_loss, instance_loss
+from iciclegcn.losses.contrastive import cluster_loss, instance_loss, instance_loss_of_share
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "contrastive_losses.npz")
 
@@ -40,6 +41,25 @@ def test_instance_loss_ignores_the_length_of_projections() -> None:
     z_a, z_b = golden("z_a"), golden("z_b")
     scaled = instance_loss(z_a * torch.rand(16, 1) * 9, z_b)
     torch.testing.assert_close(scaled, instance_loss(z_a, z_b))
+
+
+@pytest.mark.parametrize("mask_self", [True, False])
+def test_shares_of_the_instance_loss_sum_to_it(mask_self: bool) -> None:
+    z_a, z_b = golden("z_a").requires_grad_(), golden("z_b").requires_grad_()
+    whole = instance_loss(z_a, z_b, 0.3, mask_self=mask_self)
+    expected = torch.autograd.grad(whole, (z_a, z_b))
+    bounds = [0, 3, 4, len(z_a)]
+    total = sum(
+        (
+            instance_loss_of_share(
+                z_a[start:end], z_b[start:end], z_a, z_b, start, 0.3, mask_self=mask_self
+            )
+            for start, end in itertools.pairwise(bounds)
+        ),
+        start=torch.zeros(()),
+    )
+    torch.testing.assert_close(total, whole)
+    torch.testing.assert_close(torch.autograd.grad(total, (z_a, z_b)), expected)
 
 
 def test_cluster_loss_reaches_its_bound_for_balanced_one_hot_assignments() -> None:
