@@ -35,5 +35,6 @@ def both(one: Results, tmp_path_factory: pytest.TempPathFactory) -> list[Results
     """What each of two gloo ranks computes."""
     folder: Path = tmp_path_factory.mktemp("ranks")
     torch.save(one["half_way"], folder / "half_way.pt")
-    start_processes(two_ranks.work, (two_ranks.free_port(), folder), nprocs=2, start_method="spawn")
+    arguments = (two_ranks.free_port(), folder)
+    start_processes(two_ranks.work, arguments, nprocs=2)  # type: ignore[no-untyped-call]
     return [torch.load(folder / f"rank_{rank}.pt", weights_only=True) for rank in (0, 1)]

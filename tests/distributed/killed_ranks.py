@@ -9,7 +9,7 @@ from iciclegcn.distributed.launch import Job, launch, processes
 from iciclegcn.errors import UserError
 from tests.tiny_run import tiny_config
 
-EPOCHS, STEPS = 20, 3
+EPOCHS, STEPS = 8, 3
 
 
 def run(folder: Path, images: Path) -> int:

@@ -1,5 +1,6 @@
 """Two heartbeats in one process, with seconds made short."""
 
+import os
 import threading
 import time
 
@@ -20,7 +21,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Exit codes of processes that would have ended."""
     codes: list[int] = []
-    monkeypatch.setattr(module.os, "_exit", codes.append)
+    monkeypatch.setattr(os, "_exit", codes.append)
     return codes
 
 
@@ -80,7 +81,7 @@ def test_rank_0_can_end_the_others_silently(
         exits.append(code)
         second.stop()
 
-    monkeypatch.setattr(module.os, "_exit", leave)
+    monkeypatch.setattr(os, "_exit", leave)
     first.end_others()
     second._watch()
     assert exits == [1]

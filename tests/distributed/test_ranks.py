@@ -1,6 +1,5 @@
 """Two ranks compute what one does; both results come from ``conftest``."""
 
-import pickle
 from typing import Any
 
 import pytest
@@ -14,12 +13,11 @@ from tests.distributed import two_ranks
 Results = dict[str, Any]
 
 
-def assert_close(found: dict[str, Tensor], expected: dict[str, Tensor], **limits: float) -> None:
+def assert_close(found: dict[str, Tensor], expected: dict[str, Tensor], limit: float) -> None:
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        torch.testing.assert_close(
-            found[name], value, **limits, msg=lambda text, name=name: f"{name}: {text}"
-        )
+        close = torch.allclose(found[name], value, rtol=limit, atol=limit)
+        assert close, f"{name}: {found[name]} and not {value}"
 
 
 @pytest.mark.parametrize("variant", two_ranks.VARIANTS)
@@ -29,7 +27,7 @@ def test_two_shares_of_a_batch_give_its_loss_and_its_gradients(
     expected = one[variant]
     assert sum(name.startswith("gradient") for name in expected) > 20
     for rank in both:
-        assert_close(rank[variant], expected, rtol=1e-5, atol=1e-5)
+        assert_close(rank[variant], expected, 1e-5)
 
 
 def test_both_ranks_have_the_same_bits(both: list[Results]) -> None:
@@ -114,7 +112,7 @@ def test_alone_nothing_is_exchanged() -> None:
     assert alone.train_together(network) is network
     alone.average_gradients(network)
     assert alone.broadcast("value") == "value"
-    alone.summon(pickle.dumps)
+    alone.summon(print)
     alone.barrier()
     alone.dismiss()
 
@@ -135,4 +133,4 @@ def test_batch_normalisation_over_uneven_shares_is_that_of_the_whole_batch(
 ) -> None:
     assert {"output", "input", "0.weight", "0.running_var"} <= one["normalised"].keys()
     for rank in both:
-        assert_close(rank["normalised"], one["normalised"], rtol=1e-9, atol=1e-9)
+        assert_close(rank["normalised"], one["normalised"], 1e-9)

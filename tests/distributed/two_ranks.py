@@ -18,6 +18,7 @@ from iciclegcn.distributed.ranks import Ranks, use_ranks
 from iciclegcn.methods import pretraining
 from iciclegcn.methods.cell_batches import CellBatches
 from iciclegcn.methods.icicle import train_steps
+from iciclegcn.methods.pretrain_model import TrainingStep
 from iciclegcn.methods.pretraining import PretrainModel, embed, pretrain
 from iciclegcn.methods.sharded_knn import join_neighbors, sharded_neighbors
 from iciclegcn.monitor import NullMonitor
@@ -102,7 +103,7 @@ def losses_and_gradients(config: Config, ranks: Ranks) -> dict[str, Tensor]:
     batch = views().view(2, BATCH, 3, SIDE, SIDE)[:, ranks.share(BATCH)].flatten(0, 1)
     if ranks.size > 1:
         synchronise_batch_norm(network)
-    step = pretraining.TrainingStep(network, config.pretrain, ranks)
+    step = TrainingStep(network, config.pretrain, ranks)
     together = ranks.train_together(step)  # averages gradients as long as it lives
     losses = together(batch, BATCH)
     losses.loss.backward()
