@@ -191,7 +191,9 @@ def test_a_run_prints_results_on_stdout_and_a_line_a_stage_on_stderr(
     output = capsys.readouterr()
     out = "runs/images-quick-0"
     stages = [line.partition(":")[0] for line in output.err.splitlines() if "warning" not in line]
-    stages = [stage for stage in stages if stage != "run folder"]
+    notes = ("run folder", "exact search", "k = 1", "k = 3")
+    assert set(notes) <= set(stages)
+    stages = [stage for stage in stages if stage not in notes]
     assert stages == ["data", "pretrain", "embed", "graph", "cluster", "evaluate"]
     assert f"run folder: {out} (--out chooses another)" in output.err
     assert f"{out}/assignments.csv" in output.out
