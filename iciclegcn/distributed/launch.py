@@ -135,7 +135,7 @@ def _fabric(wanted: Processes, device: str) -> "Fabric":
     except ImportError as error:
         raise UserError(
             "several processes need the package lightning-fabric, which is not installed: "
-            "pip install 'iciclegcn[distributed]'"
+            "pip install lightning-fabric"
         ) from error
     import torch
 
