@@ -21,7 +21,7 @@ from graphs.rows import Rows
 _DIFFERENCE_BYTES = 2**20
 _DISTANCE_BYTES = 2**25
 # Candidates beyond the k-th show how far the search's rounding is from mattering.
-SPARE = 4
+SPARE = 5
 
 
 def refine(

@@ -66,7 +66,7 @@ def test_a_target_beyond_reach_leaves_the_best(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_codes_get_more_candidates_to_choose_from() -> None:
-    assert candidate_ladder(10, 10_000, "ivf_flat") == [15]
-    assert candidate_ladder(10, 10_000, "ivf_pq") == [15, 22, 44, 88, 176]
-    assert candidate_ladder(10, 60, "ivf_pq") == [15, 22, 44, 60]
-    assert candidate_ladder(1, 10_000, "ivf_sq8") == [6, 8, 16, 32]
+    assert candidate_ladder(10, 10_000, "ivf_flat") == [16]
+    assert candidate_ladder(10, 10_000, "ivf_pq") == [16, 22, 44, 88, 176]
+    assert candidate_ladder(10, 60, "ivf_pq") == [16, 22, 44, 60]
+    assert candidate_ladder(1, 10_000, "ivf_sq8") == [7, 8, 16, 32]
