@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 CHANNELS, LATENT, NUM_CLUSTERS, K_LIST, HIDDEN = 512, 24, 20, (1, 10), (256, 256, 512)
-BUDGET = 5.0  # GiB for `mgcn.memory_budget`: features, graphs and Python come on top
+BUDGET = 5.0  # GiB for `mgcn.memory_gib`: features, graphs and Python come on top
 _BLOCK_ROWS = 50_000
 
 
@@ -87,7 +87,7 @@ def cluster(
         "propagation_steps": (0, 3),
         "kmeans_restarts": 1,
         "partition": partition,
-        "memory_budget": BUDGET,
+        "memory_gib": BUDGET,
     }
     config = Config(NUM_CLUSTERS, mgcn=MGCNConfig(**{**vars(quick), **changes}))
     runtime = Runtime.create(0)

@@ -97,7 +97,7 @@ SECTIONS: dict[str, Any] = {
         ("mgcn.stream_weights", (), "one weight or more"),
         ("mgcn.stream_weights", (0.1, -0.1), "0 or more"),
         ("mgcn.partition", "louvain", "one of auto, none, metis, cells"),
-        ("mgcn.memory_budget", 0.0, "positive"),
+        ("mgcn.memory_gib", 0.0, "positive"),
         ("mgcn.cell_size", 0, "1 or more"),
         ("mgcn.cells_per_step", 0, "1 or more"),
         ("mgcn.output", "stream_a", "streams, stream_0, stream_1, ... or q (got 'stream_a')"),

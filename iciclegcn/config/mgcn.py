@@ -38,7 +38,7 @@ class MGCNConfig:
         partition: ``none`` (all nodes in every step, the paper), ``metis`` (needs pymetis),
             ``cells`` (of a coarse quantiser of the features), or ``auto``: none while that fits
             the memory budget. Assignments use every edge whatever this is.
-        memory_budget: GiB that stage 2 may plan with; null: half of what is free.
+        memory_gib: GiB that stage 2 may plan with; null: half of what is free.
         cell_size: Nodes of a cell, about.
         cells_per_step: Random cells in a step of a partitioned training; the edges between them
             are kept.
@@ -64,7 +64,7 @@ class MGCNConfig:
     keep: str = "last"
     output: str = "streams"
     partition: str = "auto"
-    memory_budget: float | None = None
+    memory_gib: float | None = None
     cell_size: int = 2000
     cells_per_step: int = 8
 
@@ -109,8 +109,8 @@ class MGCNConfig:
             self.output.startswith("stream_") and self.output[7:].isdecimal()
         )
         one_of("mgcn.partition", self.partition, ("auto", "none", "metis", "cells"))
-        budget = self.memory_budget
-        require(budget is None or budget > 0, "mgcn.memory_budget", "positive", budget)
+        budget = self.memory_gib
+        require(budget is None or budget > 0, "mgcn.memory_gib", "positive", budget)
         for name in ("cell_size", "cells_per_step"):
             value = getattr(self, name)
             require(value >= 1, f"mgcn.{name}", "1 or more", value)

@@ -114,7 +114,7 @@ def _told(
     count = int(cells.max()) + 1
     message = (
         f"all {len(cells):,} nodes at once would take about {whole / 2**30:.1f} GiB and "
-        f"'mgcn.memory_budget' allows {budget / 2**30:.1f}: each step trains on "
+        f"'mgcn.memory_gib' allows {budget / 2**30:.1f}: each step trains on "
         f"{min(count, options.cells_per_step)} of {count} cells, about {step / 2**30:.1f} GiB; "
         "the final assignments use every edge"
     )

@@ -68,9 +68,9 @@ def propagated_widths(widths: Sequence[int]) -> list[int]:
 
 
 def budget_bytes(options: MGCNConfig, device: torch.device) -> int:
-    """What ``mgcn.memory_budget`` allows; without one, half of what is free on the device."""
-    if options.memory_budget is not None:
-        return int(options.memory_budget * 2**30)
+    """What ``mgcn.memory_gib`` allows; without one, half of what is free on the device."""
+    if options.memory_gib is not None:
+        return int(options.memory_gib * 2**30)
     return int(AUTO_SHARE * available_bytes(device))
 
 

@@ -103,7 +103,7 @@ def test_all_nodes_pass_as_they_do_all_at_once() -> None:
 
 
 def test_what_does_not_fit_the_budget_goes_through_files(tmp_path: Path) -> None:
-    model, small = network(), dataclasses.replace(OPTIONS, memory_budget=1e-6)
+    model, small = network(), dataclasses.replace(OPTIONS, memory_gib=1e-6)
     runtime = Runtime.create(device="cpu", precision="fp32")
     files = CellBatches(features(), graphs(), CELLS, small, runtime, tmp_path)
     assert torch.equal(files.assign(model).q, batches().assign(model).q)

@@ -57,7 +57,7 @@ def chosen(
 
 def test_what_fits_is_trained_whole_and_silently() -> None:
     monitor = Listener()
-    nodes, memory = chosen(monitor, memory_budget=1.0)
+    nodes, memory = chosen(monitor, memory_gib=1.0)
     assert isinstance(nodes, WholeGraph)
     assert monitor.messages == []
     assert SMALL < memory < 1.1 * SMALL
@@ -65,12 +65,12 @@ def test_what_fits_is_trained_whole_and_silently() -> None:
 
 def test_what_does_not_fit_is_cut_and_told() -> None:
     monitor = Listener()
-    nodes, memory = chosen(monitor, memory_budget=SMALL)
+    nodes, memory = chosen(monitor, memory_gib=SMALL)
     assert isinstance(nodes, CellBatches)
-    assert memory < chosen(memory_budget=1.0)[1]
+    assert memory < chosen(memory_gib=1.0)[1]
     [message] = monitor.messages
     assert "all 60 nodes at once" in message
-    assert "'mgcn.memory_budget' allows 0.2" in message
+    assert "'mgcn.memory_gib' allows 0.2" in message
     assert "trains on 2 of 6 cells" in message
     assert ("pip install pymetis" in message) == (not metis_is_installed())
     assert "lower 'mgcn.cells_per_step'" in message
@@ -79,15 +79,15 @@ def test_what_does_not_fit_is_cut_and_told() -> None:
 def test_without_pymetis_the_features_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monitor = Listener()
-    assert isinstance(chosen(monitor, memory_budget=SMALL)[0], CellBatches)
+    assert isinstance(chosen(monitor, memory_gib=SMALL)[0], CellBatches)
     assert "'pip install pymetis' cuts fewer edges" in monitor.messages[0]
     with pytest.raises(UserError, match=r"'mgcn.partition' metis: .* pip install pymetis.* cells"):
         chosen(partition="metis")
 
 
 def test_an_option_decides_against_the_memory() -> None:
-    assert isinstance(chosen(partition="none", memory_budget=SMALL)[0], WholeGraph)
-    assert isinstance(chosen(partition="cells", memory_budget=9.0)[0], CellBatches)
+    assert isinstance(chosen(partition="none", memory_gib=SMALL)[0], WholeGraph)
+    assert isinstance(chosen(partition="cells", memory_gib=9.0)[0], CellBatches)
 
 
 @pytest.mark.skipif(not metis_is_installed(), reason="pymetis is not installed")
@@ -104,10 +104,10 @@ def test_metis_cuts_fewer_edges_than_features_at_random() -> None:
 def test_an_interrupted_run_decides_as_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
     monitor = Listener()
     saved = {"cells": torch.arange(N, dtype=torch.int32) % 4}
-    nodes, _ = chosen(monitor, saved, memory_budget=9.0)
+    nodes, _ = chosen(monitor, saved, memory_gib=9.0)
     assert isinstance(nodes, CellBatches)
     assert torch.equal(nodes.state_dict()["cells"], saved["cells"])
-    assert isinstance(chosen(monitor, {}, memory_budget=SMALL)[0], WholeGraph)
+    assert isinstance(chosen(monitor, {}, memory_gib=SMALL)[0], WholeGraph)
     assert monitor.messages == []
 
 

@@ -59,7 +59,7 @@ def test_the_budget_is_what_is_asked_for_or_half_of_what_is_free(
 ) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda _: 3 * 2**30)
     assert budget_bytes(MGCNConfig(), CPU) == 1.5 * 2**30
-    assert budget_bytes(MGCNConfig(memory_budget=0.25), CPU) == 2**28
+    assert budget_bytes(MGCNConfig(memory_gib=0.25), CPU) == 2**28
 
 
 def test_what_is_free_is_less_than_there_is() -> None:
