@@ -24,6 +24,7 @@ from iciclegcn.nn import FusionGCNConv
 
 EPOCHS, GROUPS, GROUP_SIZE = 60, 4, 100
 WIDTHS = (16, 32, GROUPS)
+FIRST_SEED = 100  # the settings were found with those below
 
 
 class People(NamedTuple):
@@ -117,7 +118,7 @@ def main() -> None:
     """Compare five models on the same draws."""
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     scores: dict[str, list[float]] = {}
-    for seed in range(seeds):
+    for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         people = draw_people(seed)
         both = torch.cat([people.few, people.many], dim=1)
         models: dict[str, tuple[nn.Module, list[Tensor]]] = {
