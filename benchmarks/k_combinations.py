@@ -8,8 +8,9 @@ Command: python -m benchmarks.k_combinations --runs DIR [DIR ...] [--k 1,10 --k 
          [--name NAME]
 Runs: folders that `iciclegcn run` made of data whose labels are known, best of several seeds.
 Memory: of graphs and stage 2, above what was there before. --resume goes on with a result file.
-Test: for each pair the mean of all multi-scale rows less the mean of all single-scale rows;
-paired t-test over the pairs, two-sided.
+Tests, paired over run folder and seed (two-sided t-test): the mean of all multi-scale rows less
+that of all single-scale rows; and the combination with the best mean less the single scale with the
+best mean, which is what somebody who may choose k would ask.
 """
 
 import argparse
@@ -43,6 +44,7 @@ from iciclegcn.runtime import Runtime
 from iciclegcn.stages import pretrained_model
 
 Scales = tuple[int, ...]
+Values = dict[Scales, dict[tuple[str, int], float]]  # one figure of every combination and pair
 TABLE_6: tuple[Scales, ...] = ((1,), (3,), (5,), (10,), (1, 10), (3, 10), (3, 5))
 THREE_STREAMS: tuple[Scales, ...] = ((1, 3, 10), (1, 5, 10), (3, 5, 10))
 
@@ -117,33 +119,51 @@ def describe_graphs(stage_one: StageOne, scales: Scales) -> dict[str, list[float
     }
 
 
-def compare(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | int | str]]:
-    """Multi-scale less single-scale for every metric: mean difference of the pairs and its test."""
-    found: dict[str, dict[str, float | int | str]] = {}
+def compare(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Multi-scale less single-scale for every metric: ``mean_of_each`` kind, ``best_of_each``."""
+    found: dict[str, dict[str, dict[str, Any]]] = {"mean_of_each": {}, "best_of_each": {}}
     for metric in METRICS:
-        pairs: dict[tuple[str, int], dict[bool, list[float]]] = {}
+        values: Values = {}
         for row in rows:
-            kinds = pairs.setdefault((row["run"], row["seed"]), {True: [], False: []})
-            kinds[len(row["k"]) > 1].append(row[metric])
-        differences = [
-            statistics.mean(kinds[True]) - statistics.mean(kinds[False])
-            for kinds in pairs.values()
-            if kinds[True] and kinds[False]
-        ]
-        if len(differences) < 2:
+            values.setdefault(tuple(row["k"]), {})[row["run"], row["seed"]] = row[metric]
+        singles: Values = {k: pairs for k, pairs in values.items() if len(k) == 1}
+        several: Values = {k: pairs for k, pairs in values.items() if len(k) > 1}
+        if not singles or not several:
             continue
-        p = float(ttest_1samp(differences, 0.0).pvalue) if len(set(differences)) > 1 else math.nan
-        mean = statistics.mean(differences)
-        known = not math.isnan(p) and p < 0.05
-        verdict = "cannot be told" if not known else "better" if mean > 0 else "worse"
-        found[metric] = {
-            "mean_difference": round(mean, 4),
-            "std": round(statistics.stdev(differences), 4),
-            "p": round(p, 4),
-            "pairs": len(differences),
-            "multi_scale_is": verdict,
+        shared = sorted(set.intersection(*(set(pairs) for pairs in values.values())))
+        if len(shared) < 2:
+            continue
+
+        def mean(kind: Values, pair: tuple[str, int]) -> float:
+            return statistics.mean(pairs[pair] for pairs in kind.values())
+
+        found["mean_of_each"][metric] = _test(
+            [mean(several, pair) - mean(singles, pair) for pair in shared]
+        )
+        one, many = (_best(kind, shared) for kind in (singles, several))
+        found["best_of_each"][metric] = {
+            "multi_scale": list(many),
+            "single_scale": list(one),
+            **_test([several[many][pair] - singles[one][pair] for pair in shared]),
         }
     return found
+
+
+def _best(kind: Values, shared: Sequence[tuple[str, int]]) -> Scales:
+    return max(kind, key=lambda k: statistics.mean(kind[k][pair] for pair in shared))
+
+
+def _test(differences: Sequence[float]) -> dict[str, Any]:
+    p = float(ttest_1samp(differences, 0.0).pvalue) if len(set(differences)) > 1 else math.nan
+    mean = statistics.mean(differences)
+    known = not math.isnan(p) and p < 0.05
+    return {
+        "mean_difference": round(mean, 4),
+        "std": round(statistics.stdev(differences), 4),
+        "p": None if math.isnan(p) else round(p, 4),
+        "pairs": len(differences),
+        "multi_scale_is": "cannot be told" if not known else "better" if mean > 0 else "worse",
+    }
 
 
 def summarize(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -249,26 +269,32 @@ def main() -> None:
         known = json.loads(path.read_text(encoding="utf-8"))["rows"]
     combinations = tuple(options.k or (*TABLE_6, *THREE_STREAMS))
     rows: list[dict[str, Any]] = known
+    _write(options.name, rows, options.out)
     for rows in run(options.runs, combinations, options.seeds, known):
         last = rows[-1]
         print(last["run"], last["seed"], last["k"], *(last[metric] for metric in METRICS))
-        payload = {
-            "question": __doc__.splitlines()[0],
-            "summary": summarize(rows),
-            "multi_scale_less_single_scale": compare(rows),
-            "rows": rows,
-        }
-        write_result(options.name, payload, options.out)
+        _write(options.name, rows, options.out)
     summary = summarize(rows)
     path.with_suffix(".md").write_text(table(summary), encoding="utf-8")
     plot(summary, options.name, path.with_suffix(".png"))
     print("\n" + table(summary))
-    for metric, test in compare(rows).items():
-        print(
-            f"{metric.upper()}: multi-scale less single-scale "
-            f"{100 * float(test['mean_difference']):+.2f} points (p = {test['p']}, "
-            f"{test['pairs']} pairs): {test['multi_scale_is']}"
-        )
+    for kind, tests in compare(rows).items():
+        for metric, test in tests.items():
+            print(
+                f"{kind}, {metric.upper()}: multi-scale less single-scale "
+                f"{100 * test['mean_difference']:+.2f} points (p = {test['p']}, "
+                f"{test['pairs']} pairs): {test['multi_scale_is']}"
+            )
+
+
+def _write(name: str, rows: Sequence[dict[str, Any]], out: Path | None) -> None:
+    payload = {
+        "question": (__doc__ or "").splitlines()[0],
+        "summary": summarize(rows),
+        "multi_scale_less_single_scale": compare(rows),
+        "rows": rows,
+    }
+    write_result(name, payload, out)
 
 
 def _scales(text: str) -> Scales:
