@@ -48,7 +48,9 @@ def test_an_offset_costs_no_second_search(monkeypatch: pytest.MonkeyPatch) -> No
         raise AssertionError("rows were searched again")
 
     monkeypatch.setattr("graphs.neighbor_lists.search_again", unexpected)
-    knn(RNG(0).normal(size=(300, 24)) + 3000, 7)
+    x = RNG(0).normal(size=(300, 24)) + 3000
+    found = knn(x, 7)
+    np.testing.assert_array_equal(found.indices, brute_force(x.astype(np.float32), 7)[0])
 
 
 def test_knn_is_exact_in_tight_clusters_far_apart() -> None:
