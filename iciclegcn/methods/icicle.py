@@ -1,6 +1,5 @@
 """Stage 2 of IcicleGCN: joint self-adaptive learning of the multi-scale GCN."""
 
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,8 @@ from iciclegcn.methods.best_keeper import BestKeeper
 from iciclegcn.methods.choose_nodes import Features, choose_nodes
 from iciclegcn.methods.mgcn_losses import MGCNLosses, mgcn_losses, reconstruction_term
 from iciclegcn.methods.mgcn_ranks import share_training
-from iciclegcn.methods.mgcn_start import build_model, restore, start_model
+from iciclegcn.methods.mgcn_start import build_model, start_model
+from iciclegcn.methods.optimization import require_finite, restore, training_state
 from iciclegcn.methods.training_nodes import TrainingNodes
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.nn.autoencoder import AutoEncoder
@@ -131,7 +131,7 @@ def train_steps(
     ranks = runtime.ranks
     optimizer = torch.optim.Adam(model.parameters(), options.learning_rate, fused=True)
     scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
-    first_iteration = restore(model, optimizer, scaler, state)
+    first_iteration = restore(model, optimizer, scaler, state, "iteration")
     frequency = None
     if state is not None:
         if "frequency" in state:
@@ -151,7 +151,7 @@ def train_steps(
         partner = batch.draw(runtime.generator("mgcn", iteration))
         losses = mgcn_losses(assigned, recon, partner, options, frequency)
         values = _values(losses, batch.weight, ranks)
-        _require_finite(iteration, values)
+        require_finite("M-GCN", f"iteration {iteration}", values)
         if nodes.sees_everything and keeper is not None:
             keeper.offer(model, select_output(assigned.streams, assigned.q, options.output))
         optimizer.zero_grad(set_to_none=True)
@@ -169,9 +169,7 @@ def train_steps(
                 {
                     "best": {} if keeper is None else keeper.state_dict(),
                     "iteration": iteration + 1,
-                    "model": model.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "scaler": scaler.state_dict(),
+                    **training_state(model, optimizer, scaler),
                     **nodes.state_dict(),
                     **extra,
                 }
@@ -230,12 +228,6 @@ def _values(losses: MGCNLosses, weight: float, ranks: Ranks) -> dict[str, float]
         return values
     terms = torch.tensor(list(values.values()), device=losses.loss.device) * weight
     return dict(zip(values, ranks.mean(terms).tolist(), strict=True))
-
-
-def _require_finite(iteration: int, values: dict[str, float]) -> None:
-    if not math.isfinite(values["loss"]):
-        terms = ", ".join(f"{name} {value:g}" for name, value in values.items())
-        raise FloatingPointError(f"the M-GCN loss is not finite at iteration {iteration}: {terms}")
 
 
 def _warn_of_empty_clusters(result: MGCNResult, output: str, monitor: StageMonitor) -> None:

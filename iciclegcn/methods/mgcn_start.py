@@ -1,7 +1,6 @@
-"""The network of stage 2 before its first iteration, or as an interrupted training left it."""
+"""The network of stage 2 before its first iteration."""
 
 import copy
-from typing import Any
 
 import torch
 
@@ -73,18 +72,3 @@ def start_model(
     with torch.no_grad():
         model.assignment.centers.copy_(code_centers(partition, code, options))
     return model
-
-
-def restore(
-    model: MGCN,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    state: dict[str, Any] | None,
-) -> int:
-    """Put a saved state back; return the iteration to go on with, 0 without one."""
-    if state is None:
-        return 0
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    scaler.load_state_dict(state["scaler"])
-    return int(state["iteration"])

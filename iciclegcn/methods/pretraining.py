@@ -2,17 +2,17 @@
 
 import math
 import time
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from iciclegcn.config import Config, PretrainConfig
 from iciclegcn.data.views import Among, random_views
 from iciclegcn.distributed.ranks import Ranks
 from iciclegcn.errors import UserError
 from iciclegcn.methods.embedding import embed
+from iciclegcn.methods.optimization import require_finite, restore, take_step, training_state
 from iciclegcn.methods.pretrain_model import (
     PretrainLosses,
     PretrainModel,
@@ -59,7 +59,7 @@ def pretrain(
     scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
     batch_size = _batch_size(options, len(images), ranks)
     steps = len(images) // batch_size  # an epoch leaves out a random remainder
-    first_epoch = _restore(model, optimizer, scaler, ranks.broadcast(monitor.load()))
+    first_epoch = restore(model, optimizer, scaler, ranks.broadcast(monitor.load()), "epoch")
     if ranks.size > 1:
         synchronise_batch_norm(model)
     network = ranks.train_together(TrainingStep(model, options, ranks))
@@ -75,16 +75,16 @@ def pretrain(
             views = _views(images, rows, config, runtime, generator)
             with runtime.autocast():
                 losses = network(views, batch_size)
-            _step(losses.loss, optimizer, scaler)
+            take_step(losses.loss, optimizer, scaler)
             values = _values(losses, ranks)
-            _require_finite(step, values)
+            require_finite("pretraining", f"step {step}", values)
             monitor.log(step, **values)
             monitor.progress(
                 (step + 1) * batch_size, options.epochs * steps * batch_size, unit="image", **values
             )
         # Very short epochs are kept every few seconds: at most that much is ever repeated.
         if time.monotonic() - saved_at > SAVE_INTERVAL or epoch + 1 == options.epochs:
-            _save(model, optimizer, scaler, epoch + 1, monitor)
+            monitor.save({"epoch": epoch + 1, **training_state(model, optimizer, scaler)})
             saved_at = time.monotonic()
     return model.eval()
 
@@ -127,44 +127,6 @@ def _values(losses: PretrainLosses, ranks: Ranks) -> dict[str, float]:
     return dict(zip(losses._fields, terms.tolist(), strict=True))
 
 
-def _restore(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    state: dict[str, Any] | None,
-) -> int:
-    if state is None:
-        return 0
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    scaler.load_state_dict(state["scaler"])
-    return int(state["epoch"])
-
-
-def _save(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    epoch: int,
-    monitor: StageMonitor,
-) -> None:
-    monitor.save(
-        {
-            "epoch": epoch,
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "scaler": scaler.state_dict(),
-        }
-    )
-
-
-def _step(loss: Tensor, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-    scaler.step(optimizer)
-    scaler.update()
-
-
 def _set_learning_rate(
     optimizer: torch.optim.Optimizer, options: PretrainConfig, step: int, steps_per_epoch: int
 ) -> None:
@@ -174,9 +136,3 @@ def _set_learning_rate(
         rate *= 0.5 * (1 + math.cos(math.pi * progress)) * min(1.0, (step + 1) / steps_per_epoch)
     for group in optimizer.param_groups:
         group["lr"] = rate
-
-
-def _require_finite(step: int, values: dict[str, float]) -> None:
-    if not math.isfinite(values["loss"]):
-        terms = ", ".join(f"{name} {value:g}" for name, value in values.items())
-        raise FloatingPointError(f"the pretraining loss is not finite at step {step}: {terms}")

@@ -1,13 +1,12 @@
 import copy
 
 import numpy as np
-import pytest
 import torch
 from torch import Tensor
 
 from graphs import knn, scale_graphs
 from iciclegcn.config import MGCNConfig
-from iciclegcn.methods.mgcn_start import build_model, restore, start_model
+from iciclegcn.methods.mgcn_start import build_model, start_model
 from iciclegcn.methods.whole_graph import WholeGraph
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn import MGCN, AutoEncoder
@@ -69,24 +68,3 @@ def test_the_streams_weights_come_from_the_seed_or_the_encoder() -> None:
         same.gcn.stream_layers(1)[0].lin.weight.detach(),
         same.autoencoder.encoder[0].weight.detach(),  # type: ignore[operator]
     )
-
-
-@pytest.mark.parametrize("saved", [True, False])
-def test_a_saved_state_is_put_back(saved: bool) -> None:
-    model, other = (build_model(autoencoder(), 2, MGCNConfig(), runtime(seed)) for seed in (0, 1))
-    optimizers = [torch.optim.Adam(each.parameters(), 1e-3) for each in (model, other)]
-    scaler = torch.amp.GradScaler("cpu", enabled=False)
-    model.assignment.centers.sum().backward()  # type: ignore[no-untyped-call]
-    optimizers[0].step()
-    state = {
-        "model": model.state_dict(),
-        "optimizer": optimizers[0].state_dict(),
-        "scaler": scaler.state_dict(),
-        "iteration": 7,
-    }
-    before = other.gcn.stream_layers(0)[0].lin.weight.detach().clone()
-    assert restore(other, optimizers[1], scaler, state if saved else None) == (7 if saved else 0)
-    found = other.gcn.stream_layers(0)[0].lin.weight.detach()
-    expected = model.gcn.stream_layers(0)[0].lin.weight.detach() if saved else before
-    assert torch.equal(found, expected)
-    assert len(optimizers[1].state_dict()["state"]) == (1 if saved else 0)
