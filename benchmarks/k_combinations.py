@@ -16,8 +16,6 @@ best mean, which is what somebody who may choose k would ask.
 import argparse
 import dataclasses
 import json
-import math
-import statistics
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,11 +23,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.stats import ttest_1samp
 
 from benchmarks.clustering_runs import METRICS
 from benchmarks.common import RESULTS, write_result
 from benchmarks.memory import PeakMemory
+from benchmarks.scale_tables import compare, plot, summarize, table
 from graphs import Neighbors, ScaleGraph, knn, scale_graphs
 from graphs.stats import homophily
 from iciclegcn.config import Config, GraphConfig
@@ -44,7 +42,6 @@ from iciclegcn.runtime import Runtime
 from iciclegcn.stages import pretrained_model
 
 Scales = tuple[int, ...]
-Values = dict[Scales, dict[tuple[str, int], float]]  # one figure of every combination and pair
 TABLE_6: tuple[Scales, ...] = ((1,), (3,), (5,), (10,), (1, 10), (3, 10), (3, 5))
 THREE_STREAMS: tuple[Scales, ...] = ((1, 3, 10), (1, 5, 10), (3, 5, 10))
 
@@ -117,119 +114,6 @@ def describe_graphs(stage_one: StageOne, scales: Scales) -> dict[str, list[float
         "edges": [int((each[0] != each[1]).sum()) for each in edges],
         "homophily": [round(homophily(each, truth), 4) for each in edges],
     }
-
-
-def compare(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Multi-scale less single-scale for every metric: ``mean_of_each`` kind, ``best_of_each``."""
-    found: dict[str, dict[str, dict[str, Any]]] = {"mean_of_each": {}, "best_of_each": {}}
-    for metric in METRICS:
-        values: Values = {}
-        for row in rows:
-            values.setdefault(tuple(row["k"]), {})[row["run"], row["seed"]] = row[metric]
-        singles: Values = {k: pairs for k, pairs in values.items() if len(k) == 1}
-        several: Values = {k: pairs for k, pairs in values.items() if len(k) > 1}
-        if not singles or not several:
-            continue
-        shared = sorted(set.intersection(*(set(pairs) for pairs in values.values())))
-        if len(shared) < 2:
-            continue
-
-        def mean(kind: Values, pair: tuple[str, int]) -> float:
-            return statistics.mean(pairs[pair] for pairs in kind.values())
-
-        found["mean_of_each"][metric] = _test(
-            [mean(several, pair) - mean(singles, pair) for pair in shared]
-        )
-        one, many = (_best(kind, shared) for kind in (singles, several))
-        found["best_of_each"][metric] = {
-            "multi_scale": list(many),
-            "single_scale": list(one),
-            **_test([several[many][pair] - singles[one][pair] for pair in shared]),
-        }
-    return found
-
-
-def _best(kind: Values, shared: Sequence[tuple[str, int]]) -> Scales:
-    return max(kind, key=lambda k: statistics.mean(kind[k][pair] for pair in shared))
-
-
-def _test(differences: Sequence[float]) -> dict[str, Any]:
-    p = float(ttest_1samp(differences, 0.0).pvalue) if len(set(differences)) > 1 else math.nan
-    mean = statistics.mean(differences)
-    known = not math.isnan(p) and p < 0.05
-    return {
-        "mean_difference": round(mean, 4),
-        "std": round(statistics.stdev(differences), 4),
-        "p": None if math.isnan(p) else round(p, 4),
-        "pairs": len(differences),
-        "multi_scale_is": "cannot be told" if not known else "better" if mean > 0 else "worse",
-    }
-
-
-def summarize(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean and standard deviation of every figure of every combination, in the rows' order."""
-    summary = []
-    for scales in dict.fromkeys(tuple(row["k"]) for row in rows):
-        chosen = [row for row in rows if tuple(row["k"]) == scales]
-        entry: dict[str, Any] = {"k": list(scales), "n": len(chosen)}
-        for name in (*METRICS, "seconds", "peak_mib"):
-            values = [row[name] for row in chosen]
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            entry[name] = {"mean": round(statistics.mean(values), 4), "std": round(spread, 4)}
-        for name in ("edges", "homophily"):
-            entry[name] = [
-                round(statistics.mean(each), 4)
-                for each in zip(*(row[name] for row in chosen), strict=True)
-            ]
-        summary.append(entry)
-    return summary
-
-
-def table(summary: Sequence[dict[str, Any]]) -> str:
-    """The summary in Markdown, metrics in per cent."""
-    lines = [
-        "| k | ACC | NMI | ARI | edges | homophily | seconds | MiB |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for entry in summary:
-        cells = [" + ".join(map(str, entry["k"]))]
-        cells += [
-            f"{100 * entry[metric]['mean']:.1f} ± {100 * entry[metric]['std']:.1f}"
-            for metric in METRICS
-        ]
-        cells.append(" + ".join(f"{count:,.0f}" for count in entry["edges"]))
-        cells.append(" + ".join(f"{share:.3f}" for share in entry["homophily"]))
-        cells.append(f"{entry['seconds']['mean']:.1f}")
-        cells.append(f"{entry['peak_mib']['mean']:,.0f}")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def plot(summary: Sequence[dict[str, Any]], title: str, path: Path) -> None:
-    """ACC, NMI and ARI of every combination, one dot and one standard deviation each."""
-    import matplotlib
-
-    matplotlib.use("Agg")  # draws into a file, also where there is no screen
-    import matplotlib.pyplot as plt
-
-    figure, panels = plt.subplots(1, len(METRICS), figsize=(10, 3.6), sharey=True)
-    names = [" + ".join(map(str, entry["k"])) for entry in summary]
-    colors = ["#1f6f8b" if len(entry["k"]) > 1 else "#b3562e" for entry in summary]
-    for panel, metric in zip(panels, METRICS, strict=True):
-        for height, (entry, color) in enumerate(zip(summary, colors, strict=True)):
-            value = entry[metric]
-            panel.errorbar(
-                100 * value["mean"], height, xerr=100 * value["std"], fmt="o", color=color, ms=5
-            )
-        panel.set_xlabel(f"{metric.upper()} in per cent")
-        panel.grid(axis="x", alpha=0.3)
-    panels[0].set_yticks(range(len(names)), names)
-    panels[0].invert_yaxis()
-    panels[0].set_ylabel("scales k")
-    figure.suptitle(f"{title} (orange: one scale, blue: several)", fontsize=10)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
 
 
 def run(
