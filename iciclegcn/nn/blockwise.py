@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_BLOCK_ROWS = 1024
+_BLOCK_ROWS = 2048
 RowLoss = Callable[[Tensor, Tensor], Tensor]
 
 

@@ -11,8 +11,8 @@ from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.typing import Adj
 from torch_geometric.utils import is_torch_sparse_tensor
 
-from iciclegcn.nn.mix_streams import FusionCoefficients
 from iciclegcn.nn.propagate import Propagation, propagate
+from iciclegcn.nn.stream_blocks import FusionCoefficients
 
 _LINEAR_AGGREGATIONS = ("add", "sum", "mean")  # only these commute with the transform
 

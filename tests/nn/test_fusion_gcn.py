@@ -156,8 +156,9 @@ def test_shared_weights_hold_one_set_of_layers_for_all_streams() -> None:
     [graph] = prepared(random_graphs(1))
     x, h = random_states(5, 4)
     one, other, third = shared(x, [graph] * 3, [h])
-    assert torch.equal(one, other)
-    assert torch.equal(one, third)
+    # Not to the bit: where few columns come out, their place in a product decides the rounding.
+    torch.testing.assert_close(one, other)
+    torch.testing.assert_close(one, third)
 
 
 def test_reset_parameters_draws_every_weight_anew() -> None:

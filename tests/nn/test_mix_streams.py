@@ -3,6 +3,7 @@ import torch
 from torch import Tensor
 
 from iciclegcn.nn import mix_streams as module
+from iciclegcn.nn import stream_blocks
 from iciclegcn.nn.mix_streams import FusionCoefficients, mix_streams
 
 COEFFICIENTS = FusionCoefficients(own=0.4, peer=0.2, autoencoder=0.5)
@@ -10,7 +11,13 @@ COEFFICIENTS = FusionCoefficients(own=0.4, peer=0.2, autoencoder=0.5)
 
 @pytest.fixture(autouse=True)
 def several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BLOCK_ENTRIES", 12)  # blocks of a few rows, the last one short
+    monkeypatch.setattr(stream_blocks, "BLOCK_ENTRIES", 12)  # a few rows each, the last one short
+
+
+@pytest.fixture(autouse=True, params=["few columns", "many columns"])
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "many columns":
+        monkeypatch.setattr(module, "_FEW", 0)
 
 
 def plainly(
