@@ -44,7 +44,7 @@ class MixIntoFew(torch.autograd.Function):
                 add_product(total[rows], source, weight.T)
         ctx.plan = plan
         ctx.save_for_backward(h, *mapped, *tensors)
-        return tuple(part.to(plan.dtype) for part in total.split(widths, dim=1))
+        return tuple(part.to(plan.dtype) for part in torch.split(total, widths, dim=1))
 
     @staticmethod
     @once_differentiable
@@ -73,7 +73,7 @@ class MixIntoFew(torch.autograd.Function):
         parts = zip(_scales(plan, after), d_scaled, strict=True)
         d_after = sum((scale * d for scale, d in parts), torch.zeros_like(stacked))
         widths = [len(weight) for weight in after]
-        return None, d_h, *gradients.states, *gradients.before, *d_after.split(widths)
+        return None, d_h, *gradients.states, *gradients.before, *torch.split(d_after, widths)
 
 
 def _scaled(plan: Plan, after: Sequence[Tensor]) -> list[Tensor]:
