@@ -127,8 +127,41 @@ def main() -> None:
         }
         for side, dtype in DTYPES.items():
             rows[side] |= measure_costs(side, dtype, folder, rows)
-    write_result("mgcn_epoch", {"question": __doc__, "sides": rows}, options.out)
+    path = write_result("mgcn_epoch", {"question": __doc__, "sides": rows}, options.out)
+    plot(rows, path.with_suffix(".png"))
     _print_table(rows)
+
+
+def plot(rows: dict[str, dict[str, Any]], path: Path) -> None:
+    """Seconds and memory of every side; the library's seconds by kind of operator."""
+    import matplotlib
+
+    matplotlib.use("Agg")  # draws into a file, also where there is no screen
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), sharey=True)
+    sides = list(rows)
+    kinds = list(rows[next(iter(DTYPES))]["time_shares"])
+    begin = [0.0] * len(sides)
+    for kind in kinds:
+        widths = [
+            row["seconds"] * row["time_shares"][kind] if "time_shares" in row else 0.0
+            for row in rows.values()
+        ]
+        left.barh(sides, widths, left=begin, label=kind)
+        begin = [start + width for start, width in zip(begin, widths, strict=True)]
+    plain = [0.0 if "time_shares" in row else row["seconds"] for row in rows.values()]
+    left.barh(sides, plain, color="grey", label="not taken apart")
+    left.set_xlabel("seconds an epoch (median)")
+    left.legend(fontsize=7)
+    right.barh(sides, [row["peak_mib"] for row in rows.values()], color="#1f6f8b")
+    right.set_xlabel("memory in MiB")
+    left.invert_yaxis()
+    for panel in (left, right):
+        panel.grid(axis="x", alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
 
 
 def measure_costs(
