@@ -8,8 +8,9 @@ installed, with METIS. The number of Adam's steps is the same; a step in cells s
 Command: python -m benchmarks.partitions --run DIR [--seeds N] [--cell-size N] [--cells-per-step N]
 Run: a folder that `iciclegcn run` made of data whose labels are known.
 n: one training a side and seed, sides in turn, in one process; the time is that of the whole stage
-2 from features and graphs to assignments. Memory is above what was there before. A row that is in
-the result file already is kept, so a run that was stopped goes on.
+2 from features and graphs to assignments. Memory is `benchmarks.scaling`'s question: there every
+training has a process of its own. A row that is in the result file already is kept, so a run that
+was stopped goes on.
 Claim: mean ACC within one point of full batch, and no more time.
 """
 
@@ -26,7 +27,6 @@ from typing import Any
 from benchmarks.clustering_runs import METRICS
 from benchmarks.common import RESULTS, write_result
 from benchmarks.k_combinations import StageOne, build_graphs, read_run
-from benchmarks.memory import PeakMemory
 from graphs import ScaleGraph
 from graphs.partition import metis_is_installed
 from iciclegcn.evaluation.metrics import clustering_metrics
@@ -42,12 +42,12 @@ Row = dict[str, Any]
 def measure(
     stage_one: StageOne, graphs: Sequence[ScaleGraph], seed: int, changes: dict[str, Any]
 ) -> Row:
-    """Stage 2 once: metrics, seconds and peak memory in MiB."""
+    """Stage 2 once: metrics and seconds."""
     config = dataclasses.replace(
         stage_one.config, seed=seed, mgcn=dataclasses.replace(stage_one.config.mgcn, **changes)
     )
     runtime = Runtime.create(seed, config.device, config.precision)
-    with tempfile.TemporaryDirectory() as folder, PeakMemory() as memory:
+    with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         result = train_mgcn(
             stage_one.x,
@@ -62,7 +62,7 @@ def measure(
     clusters = output_probabilities(result, config.mgcn.output).argmax(dim=1).numpy()
     scores = clustering_metrics(stage_one.y, clusters)
     figures = {metric: round(scores[metric], 4) for metric in METRICS}
-    return figures | {"seconds": round(seconds, 2), "peak_mib": round(memory.mib, 1)}
+    return figures | {"seconds": round(seconds, 2)}
 
 
 def summarize(rows: Sequence[Row]) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
     for side in dict.fromkeys(row["side"] for row in rows):
         chosen = [row for row in rows if row["side"] == side]
         sides[side] = {"n": len(chosen)}
-        for name in (*METRICS, "seconds", "peak_mib"):
+        for name in (*METRICS, "seconds"):
             values = [row[name] for row in chosen]
             spread = statistics.stdev(values) if len(values) > 1 else 0.0
             sides[side][name] = {
@@ -112,7 +112,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
 
 def print_table(sides: dict[str, Any]) -> None:
     """One line a side."""
-    print(f"{'':20}{'ACC':>14}{'NMI':>14}{'ARI':>14}{'seconds':>14}{'MiB':>8}")
+    print(f"{'':20}{'ACC':>14}{'NMI':>14}{'ARI':>14}{'seconds':>14}")
     for side, figures in sides.items():
         cells = [
             f"{100 * figures[metric]['mean']:.2f} ± {100 * figures[metric]['std']:.2f}"
@@ -121,7 +121,7 @@ def print_table(sides: dict[str, Any]) -> None:
         seconds = figures["seconds"]
         cells.append(f"{seconds['mean']:.1f} ± {seconds['std']:.1f}")
         line = "".join(f"{cell:>14}" for cell in cells)
-        print(f"{NAMES[side]:20}{line}{figures['peak_mib']['mean']:8.0f}")
+        print(f"{NAMES[side]:20}{line}")
 
 
 def main() -> None:
