@@ -136,7 +136,7 @@ def balance_loss(p: Tensor) -> Tensor:
         raise ValueError(f"'p' must be [N, K] (got {tuple(p.shape)})")
     mean = p.float().mean(dim=0)
     # The gradient of x log x is infinite at 0, which a cluster without images reaches.
-    entropy = torch.special.entr(mean.clamp_min(torch.finfo(mean.dtype).tiny)).sum()
+    entropy: Tensor = torch.special.entr(mean.clamp_min(torch.finfo(mean.dtype).tiny)).sum()
     return math.log(p.size(1)) - entropy
 
 
