@@ -28,6 +28,7 @@ RULES: dict[str, set[str]] = {
         "iciclegcn.distributed.ranks",
     },
     "iciclegcn.evaluation": {"numpy", "scipy", "sklearn", "graphs"},
+    "iciclegcn.evaluation.robustness": {"numpy", "torch"},
     "iciclegcn.data": {
         *("numpy", "PIL", "torch", "torchvision", "sklearn", "mlxtend"),
         *("iciclegcn.config", "iciclegcn.monitor", "iciclegcn.errors"),
