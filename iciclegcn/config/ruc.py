@@ -11,21 +11,25 @@ class RUCConfig:
 
     Attributes:
         epochs: Passes over the images.
-        batch_size: Clean images a step, and as many unclean ones.
+        batch_size: Clean images a step, and as many unclean ones; the smaller set is repeated until
+            all of the larger one were seen.
         learning_rate: SGD's, with Nesterov momentum.
         momentum: SGD's.
         weight_decay: SGD's L2 penalty.
         sampling: Which images are clean: ``confidence``, ``metric`` (their neighbours agree) or
             ``hybrid`` (both).
         confidence_threshold: Least confidence of a clean image.
-        num_neighbors: Neighbours that vote in ``metric`` and ``hybrid``.
+        num_neighbors: Nearest images that vote in ``metric`` and ``hybrid``, itself counted.
+        least_clean: Share of every cluster's images, its most confident ones, that are clean
+            whatever the sampling says, so that no cluster is left without any; 0: the paper's.
         co_training: Two networks that teach each other; false: one that teaches itself.
-        co_refinement: Mix labels with the peer's answers and guess those of unclean images.
+        co_refinement: Mix clean labels with the peer's answers and guess unclean ones with both
+            networks; false: labels as they are, and each network's own guesses.
         mixmatch: Mix images and targets across the batch; false: train on them as they are.
-        label_smoothing: Share of a pseudo-label that is spread over all clusters on the strong
-            view; null: leave that term out.
+        label_smoothing: Share of a pseudo-label that is spread over the other clusters on the
+            strong view of clean images; null: leave that term out.
         co_refurbishing: Let unclean images join the clean ones once the networks are sure.
-        refurbish_threshold: Confidence from which they do.
+        refurbish_threshold: Confidence of the surer network from which they do.
         refurbish_growth: What is added to that threshold every ``refurbish_interval`` epochs.
         refurbish_interval: Epochs.
         sharpening: Temperature of refined targets.
@@ -35,6 +39,8 @@ class RUCConfig:
         ramp_floor: Least share of it, from the start.
         operations: Random operations of a strong view.
         cutout: Side of the square a strong view loses, as a share of the image's; 0: none.
+        weak_crop: Area that a weak view keeps of the image, lower and upper bound; the strong view
+            is cropped alike. The lower one is what a shift by 4 of 32 pixels leaves.
     """
 
     epochs: int = 200
@@ -45,6 +51,7 @@ class RUCConfig:
     sampling: str = "hybrid"
     confidence_threshold: float = 0.99
     num_neighbors: int = 100
+    least_clean: float = 0.1
     co_training: bool = True
     co_refinement: bool = True
     mixmatch: bool = True
@@ -60,6 +67,7 @@ class RUCConfig:
     ramp_floor: float = 0.1
     operations: int = 2
     cutout: float = 0.5
+    weak_crop: tuple[float, float] = (0.75, 1.0)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "num_neighbors", "refurbish_interval", "ramp_epochs"):
@@ -78,7 +86,7 @@ class RUCConfig:
         ):
             value = getattr(self, name)
             require(value >= 0, f"ruc.{name}", "0 or more", value)
-        for name in ("confidence_threshold", "refurbish_threshold", "ramp_floor"):
+        for name in ("confidence_threshold", "least_clean", "refurbish_threshold", "ramp_floor"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"ruc.{name}", "in [0, 1]", value)
         smoothing = self.label_smoothing
@@ -89,4 +97,6 @@ class RUCConfig:
             smoothing,
         )
         require(0 <= self.cutout < 1, "ruc.cutout", "in [0, 1)", self.cutout)
+        low, high = self.weak_crop
+        require(0 < low <= high <= 1, "ruc.weak_crop", "0 < low <= high <= 1", (low, high))
         one_of("ruc.sampling", self.sampling, ("confidence", "metric", "hybrid"))

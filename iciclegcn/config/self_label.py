@@ -18,6 +18,8 @@ class SelfLabelConfig:
         balanced: Weigh classes by their inverse frequency among those that teach.
         operations: Random operations of a strong view.
         cutout: Side of the square a strong view loses, as a share of the image's; 0: none.
+        weak_crop: Area that a weak view keeps of the image, lower and upper bound; the strong views
+            are cropped alike. The lower one is what a shift by 4 of 32 pixels leaves.
         average_decay: Decay per step of a moving average of the weights, which is then the result;
             null: the weights themselves.
     """
@@ -30,6 +32,7 @@ class SelfLabelConfig:
     balanced: bool = True
     operations: int = 4
     cutout: float = 0.5
+    weak_crop: tuple[float, float] = (0.75, 1.0)
     average_decay: float | None = None
 
     def __post_init__(self) -> None:
@@ -43,6 +46,8 @@ class SelfLabelConfig:
         for name in ("threshold", "cutout"):
             value = getattr(self, name)
             require(0 <= value < 1, f"self_label.{name}", "in [0, 1)", value)
+        low, high = self.weak_crop
+        require(0 < low <= high <= 1, "self_label.weak_crop", "0 < low <= high <= 1", (low, high))
         decay = self.average_decay
         require(
             decay is None or 0 <= decay < 1, "self_label.average_decay", "in [0, 1) or null", decay
