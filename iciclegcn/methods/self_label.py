@@ -1,11 +1,12 @@
 """Self-labelling: a finished classifier learns its own confident answers on strong views."""
 
 import time
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from iciclegcn.config import Config
@@ -71,19 +72,6 @@ class _Views(NamedTuple):
     strong: Tensor
 
 
-class _Step(nn.Module):
-    """A step's loss as one ``forward``: what averages gradients needs to see all of it."""
-
-    def __init__(self, classifier: AnyClassifier, num_ranks: int) -> None:
-        super().__init__()
-        self.classifier = classifier
-        self._num_ranks = num_ranks
-
-    def forward(self, strong: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        # The ranks' parts sum to the batch's loss; what averages them divides by their number.
-        return self_label_loss(self.classifier(strong), labels, weights) * self._num_ranks
-
-
 class _Training:
     """The loop and what it holds."""
 
@@ -121,7 +109,6 @@ class _Training:
         self._averaged = _average(self._model, options.average_decay, state)
         if ranks.size > 1:
             synchronise_batch_norm(self._model)
-        self._network = ranks.train_together(_Step(self._model, ranks.size))
 
     def run(self) -> None:
         """Every epoch from the first, or from a saved state."""
@@ -165,10 +152,13 @@ class _Training:
         values = {"loss": 0.0}
         if confident > 0:  # else there is nothing to learn from, on any rank
             with runtime.autocast():
-                loss = self._network(views.strong, own.labels, weights[share])
+                strong_logits = self._model(views.strong)
+            # The ranks' parts sum to the batch's loss, and their gradients are averaged.
+            loss = self_label_loss(strong_logits, own.labels, weights[share]) * ranks.size
             values["loss"] = float(ranks.mean(loss.detach()))
             require_finite("self-labelling", f"step {step}", values)
-            take_step(loss, self._optimizer, self._scaler)
+            average = partial(ranks.average_gradients, self._model)
+            take_step(loss, self._optimizer, self._scaler, average)
             if self._averaged is not None:
                 self._averaged.update_parameters(self._model)
         self._taught_images += confident
