@@ -1,4 +1,4 @@
-"""Graph contrastive clustering."""
+"""GCC: graph contrastive clustering."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,9 @@ class GCCConfig:
         num_heads: Cluster heads; the one of the lowest loss over the last epoch names the clusters.
         memory_length: Embeddings kept of every image; their mean is its row in the search.
         num_neighbors: Neighbours of every image in the graph, itself not counted.
-        contrast_neighbors: Neighbours that each step embeds anew as positives.
+        contrast_neighbors: First entries of an image's list (itself, then its neighbours) that
+            each step embeds anew as positives.
+        neighbor_scale: s of a neighbour's weight sqrt(s / degree).
         first_graph_epoch: Epochs before the first graph, with the instance contrast alone.
         graph_interval: Epochs from one graph to the next.
         temperature: That of the representation loss.
@@ -47,6 +49,7 @@ class GCCConfig:
     memory_length: int = 4
     num_neighbors: int = 5
     contrast_neighbors: int = 3
+    neighbor_scale: float = 3.0
     first_graph_epoch: int = 50
     graph_interval: int = 5
     temperature: float = 0.1
@@ -71,7 +74,12 @@ class GCCConfig:
             value = getattr(self, name)
             require(value >= 1, f"gcc.{name}", "at least 1", value)
         require(self.batch_size >= 2, "gcc.batch_size", "at least 2", self.batch_size)
-        for name in ("learning_rate", "temperature", "assignment_temperature"):
+        for name in (
+            "learning_rate",
+            "neighbor_scale",
+            "temperature",
+            "assignment_temperature",
+        ):
             value = getattr(self, name)
             require(value > 0, f"gcc.{name}", "positive", value)
         for name in (
@@ -85,6 +93,13 @@ class GCCConfig:
             value = getattr(self, name)
             require(value >= 0, f"gcc.{name}", "0 or more", value)
         require(0 <= self.final_rate <= 1, "gcc.final_rate", "in [0, 1]", self.final_rate)
+        # Without a graph no cluster would ever be learned.
+        require(
+            self.first_graph_epoch < self.epochs,
+            "gcc.first_graph_epoch",
+            f"below 'gcc.epochs', {self.epochs}",
+            self.first_graph_epoch,
+        )
         # The list of an image includes itself.
         require(
             self.contrast_neighbors <= self.num_neighbors + 1,
