@@ -115,15 +115,14 @@ class _Training:
         return restore(self.model, self._optimizer, self._scaler, state, "epoch")
 
     def save(self, epochs: int) -> None:
-        """Keep a state after so many epochs."""
-        if self._memory is None:
-            return
+        """Keep a state after so many epochs; only rank 0's can be gone on from."""
         state: dict[str, Any] = {
             "epoch": epochs,
-            "memory": self._memory.embeddings,
             "graph": {} if self.graph is None else self.graph._asdict(),
             "kept": self.kept.state_dict(),
         }
+        if self._memory is not None:
+            state["memory"] = self._memory.embeddings
         self._monitor.save(state | training_state(self.model, self._optimizer, self._scaler))
 
     def renew_graph(self, epochs: int) -> None:
