@@ -1,8 +1,5 @@
 """The graph of GCC: who is near whom among the remembered embeddings."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphs import NeighborIndex, Neighbors, RecallWarning, scale_graphs
+from graphs import NeighborIndex, Neighbors, scale_graphs
 from graphs.plan import free_bytes
 from iciclegcn.config import Config
 from iciclegcn.distributed.ranks import Ranks
-from iciclegcn.errors import UserError
 from iciclegcn.losses.graph_contrastive import node_weights
+from iciclegcn.methods.search_warnings import telling
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.runtime import Runtime
 
@@ -59,7 +56,7 @@ def search_graph(
     ranks, k = runtime.ranks, config.gcc.num_neighbors
     own = None if rows is None else rows.float().cpu().numpy()
     x: NDArray[np.float32] = ranks.broadcast(own)
-    with _told(monitor):
+    with telling(monitor):
         share = _search(x, config, ranks, runtime.numpy_seed("gcc graph"))
     lists = ranks.gather(torch.from_numpy(share).to(runtime.device), len(x)).cpu()
     others = Neighbors(lists[:, 1:].numpy(), np.zeros((len(x), k), np.float32))
@@ -94,21 +91,3 @@ def _search(x: NDArray[np.float32], config: Config, ranks: Ranks, seed: int) -> 
     dropped = found == numbers[:, None]
     dropped[~dropped.any(axis=1), -1] = True
     return np.column_stack([numbers, found[~dropped].reshape(len(numbers), k)])
-
-
-@contextmanager
-def _told(monitor: StageMonitor) -> Iterator[None]:
-    """Tell of a search that falls short, and refuse one that cannot be done as a user's choice."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", RecallWarning)
-        try:
-            yield
-        except ValueError as error:
-            raise UserError(f"{error} (--graph.index, --graph.memory_gib)") from error
-    for warning in caught:
-        if issubclass(warning.category, RecallWarning):
-            monitor.warn(f"{warning.message} (--graph.index, --graph.target_recall)")
-        else:
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )
