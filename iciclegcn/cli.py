@@ -124,8 +124,8 @@ def _run(options: Namespace) -> int:
         )
     then = resolve_self_label(options, config) if vars(options).get("self_label") else None
     if options.print_config:
-        own = {} if then is None else {"self_label": then.self_label}
-        sys.stdout.write(to_yaml(dataclasses.replace(config, **own)))
+        schedule = config.self_label if then is None else then.self_label
+        sys.stdout.write(to_yaml(dataclasses.replace(config, self_label=schedule)))
         return 0
     out = Path(options.out) if options.out else default_out(config)
     opening = "" if options.out else f"run folder: {out} (--out chooses another)"

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 import iciclegcn
-from iciclegcn.cli import default_out, main, resolve_config
+from iciclegcn.cli import main
+from iciclegcn.cli_config import resolve_config
 from iciclegcn.cli_parser import parse
 from iciclegcn.config import Config
 from iciclegcn.config_values import build_config, read_config_file
 from iciclegcn.distributed.launch import Job, Processes
-from iciclegcn.presets import preset_config
 from tests.tiny_run import tiny_options, write_images, write_labels
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,24 +73,6 @@ def test_without_words_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out.startswith("usage: iciclegcn COMMAND")
 
 
-def test_a_bare_run_is_quick_on_digits() -> None:
-    assert resolved("run") == preset_config("quick", "digits")
-    assert resolved("run").num_clusters == 10
-
-
-def test_the_preset_then_the_file_then_the_flags(home: Path) -> None:
-    text = "preset: official\ndata: {source: cifar10}\npretrain: {epochs: 7, batch_size: 64}\n"
-    (home / "c.yaml").write_text(text, encoding="utf-8")
-    config = resolved("run --pretrain.epochs 9 --config c.yaml")
-    expected = build_config(
-        preset_config("official", "cifar10"),
-        {"pretrain.epochs": 9, "pretrain.batch_size": 64},
-    )
-    assert config == expected
-    assert resolved("run stl10 --preset paper --config c.yaml").preset == "paper"
-    assert resolved("run stl10 --config c.yaml").data.source == "stl10"
-
-
 def test_the_printed_configuration_is_the_one_that_runs(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,20 +84,6 @@ def test_the_printed_configuration_is_the_one_that_runs(
     assert build_config(Config(), read_config_file(home / "c.yaml")) == resolved(words)
     assert resolved("run --config c.yaml") == resolved(words)
     assert list(home.iterdir()) == [home / "c.yaml"]
-
-
-@pytest.mark.parametrize(
-    ("words", "out"),
-    [
-        ("run", "runs/digits-quick-0"),
-        ("run photos/holiday.zip --seed 3", "runs/holiday-quick-3"),
-        ("run ./my%20pets! --preset paper", "runs/my_20pets-paper-0"),
-        ("run cifar10:/somewhere", "runs/cifar10-quick-0"),
-        ("run .", "runs/here-quick-0"),
-    ],
-)
-def test_without_out_the_folder_is_named_for_the_run(words: str, out: str) -> None:
-    assert default_out(resolved(words)) == Path(out)
 
 
 MISTAKES = [
