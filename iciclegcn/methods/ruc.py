@@ -76,7 +76,7 @@ def refine(
     _Refinement(images, model, trust, config, runtime, monitor).run(state)
     after = answers(images, model, config, runtime).labels[:, -1]
     warn_of_lost_clusters(torch.from_numpy(clustering.assignments), after, monitor)
-    return model
+    return model.eval()
 
 
 class _Refinement:
