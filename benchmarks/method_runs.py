@@ -70,7 +70,7 @@ class Runner:
         epochs = (total,) if len(shares) == 1 else _split(total, shares)
         out = self.path(part.name, seed)
         schedule = self._planned(part, seed, schedule_words(part.kind, epochs))
-        process = self._start(part, seed, schedule, out)
+        process = self.start(part, seed, schedule, out)
         facts = {"schedule": schedule, "costs": cost._asdict()}
         return PartRun(stage_seconds(out, STAGES_OF_KIND[part.kind]), process, facts)
 
@@ -98,8 +98,18 @@ class Runner:
         facts = json.loads((out / "facts.json").read_text(encoding="utf-8"))
         return PartRun(facts.pop("seconds"), process, facts)
 
-    def _start(self, part: Part, seed: int, schedule: Sequence[str], out: Path) -> Measured:
-        """Start or continue the run of a part."""
+    def start(self, part: Part, seed: int, schedule: Sequence[str], out: Path) -> Measured:
+        """Start or continue the run of a part.
+
+        Args:
+            part: Which, of those that the command line trains.
+            seed: Of every draw.
+            schedule: Words that say how long, and what else is special.
+            out: The run folder.
+
+        Raises:
+            ProcessError: If the process fails.
+        """
         if part.base is not None:
             command = [part.kind, "--run", str(self.path(part.base, seed)), "--out", str(out)]
             return measured(CLI, [*command, *schedule], _log(out))
@@ -114,9 +124,14 @@ class Runner:
 
     def _planned(self, part: Part, seed: int, schedule: list[str]) -> list[str]:
         """The schedule that the part began with, so that a later process goes on with it."""
-        file = self.path(part.name, seed).with_name(f"{part.name}-schedule.json")
-        words: list[str] = _kept(file, lambda: schedule)
-        return words
+        return _kept(self._schedule_file(part, seed), lambda: schedule)
+
+    def schedule(self, part: Part, seed: int) -> list[str]:
+        """Words that say how long a finished part trained."""
+        return list(json.loads(self._schedule_file(part, seed).read_text(encoding="utf-8")))
+
+    def _schedule_file(self, part: Part, seed: int) -> Path:
+        return self.path(part.name, seed).with_name(f"{part.name}-schedule.json")
 
     def _costs(self, part: Part, seed: int) -> Costs:
         """Seconds an epoch, measured once a data set and kept."""
@@ -130,7 +145,7 @@ class Runner:
             for epochs in kinds:
                 out = folder / f"{name}-{'-'.join(map(str, epochs))}"
                 until = part._replace(kind=_trained_alike(part.kind))
-                self._start(until, seed, schedule_words(part.kind, epochs), out)
+                self.start(until, seed, schedule_words(part.kind, epochs), out)
                 stages = STAGES_OF_KIND[until.kind]
                 trials.append(Trial(epochs, stage_seconds(out, stages)))
             return trials

@@ -15,6 +15,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from benchmarks.claims import CLAIMS, by_row_and_seed, check
 from benchmarks.clustering_runs import METRICS
 from benchmarks.common import RESULTS, machine, write_result
 from benchmarks.measured_process import ProcessError
@@ -69,10 +72,7 @@ class Comparison:
             record |= {"status": "done", "reason": None, **self._measure(part, seed, retry=retry)}
         except ProcessError as error:
             record |= {"status": "failed", "reason": str(error)}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(file.name + ".partial")
-        partial.write_text(json.dumps(record | {"machine": machine()}, indent=1), encoding="utf-8")
-        partial.replace(file)
+        write_record(file, record)
         return record
 
     def _measure(self, part: Part, seed: int, *, retry: bool) -> Record:
@@ -82,7 +82,7 @@ class Comparison:
         own = budget(part, self.seconds, charged)
         run = self.runner.run(part, seed, own)
         return {
-            **self._scores(part, seed),
+            **score(part, self.runner.path(part.name, seed), self.data.y),
             **_costs(run, own, charged, base_peak),
             "robustness": self.runner.attack(part, seed) if part.attacked else None,
         }
@@ -99,19 +99,33 @@ class Comparison:
             return self._base(part, seed, retry=retry)
         return stage_seconds(folder, charged_stages(base, part)), float(record["peak_mib"])
 
-    def _scores(self, part: Part, seed: int) -> Record:
-        folder = self.runner.path(part.name, seed)
-        y = self.data.y
-        assignments, soft = outputs(part, folder)
-        scores: Record = {
-            "figures": _rounded(clustering_metrics(y, assignments)),
-            "calibration": None if soft is None else calibration(soft, y).figures(),
-            "without_gcns": None,
-        }
-        if part.kind == "icicle":
-            code, _ = outputs(part._replace(kind="pretrain"), folder)
-            scores["without_gcns"] = _rounded(clustering_metrics(y, code))
-        return scores
+
+def score(part: Part, folder: Path, y: np.ndarray) -> Record:
+    """Metrics of a finished part, its calibration where it has probabilities, and stage 1's.
+
+    Args:
+        part: Which, and by its kind what of the folder counts.
+        folder: Its results.
+        y: True classes [N].
+    """
+    assignments, soft = outputs(part, folder)
+    scores: Record = {
+        "figures": _rounded(clustering_metrics(y, assignments)),
+        "calibration": None if soft is None else calibration(soft, y).figures(),
+        "without_gcns": None,
+    }
+    if part.kind == "icicle":
+        code, _ = outputs(part._replace(kind="pretrain"), folder)
+        scores["without_gcns"] = _rounded(clustering_metrics(y, code))
+    return scores
+
+
+def write_record(file: Path, record: Record) -> None:
+    """Write a row's result, whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(file.name + ".partial")
+    partial.write_text(json.dumps(record | {"machine": machine()}, indent=1), encoding="utf-8")
+    partial.replace(file)
 
 
 def _costs(run: PartRun, own_budget: float, charged: float, base_peak: float) -> Record:
@@ -145,6 +159,7 @@ def write_tables(name: str, minutes: float, records: Path, results: Path = RESUL
         "question": (__doc__ or "").splitlines()[0],
         "minutes": minutes,
         "rows": summarize(rows),
+        "claims": [check(claim, by_row_and_seed(rows)).figures() for claim in CLAIMS],
     }
     target = write_result(f"methods_{name}", payload, results / f"methods_{name}.json")
     target.with_suffix(".md").write_text(page, encoding="utf-8")
