@@ -126,7 +126,8 @@ def claims_table(findings: Sequence[Finding]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for claim, better, worse, test, verdict in findings:
-        name = claim.figure.replace("lost_", "accuracy lost, ").upper().replace("LOST", "lost")
+        lost, _, name = claim.figure.rpartition("_")
+        name = f"lost accuracy, {name.upper()}" if lost else name.upper()
         if better is None or worse is None or test is None:
             cells = [claim.text, name, "not measured", "", "", "0", verdict]
         else:
