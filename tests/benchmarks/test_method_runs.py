@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ class Programs:
         return Measured(9.0, 100.0)
 
     def _seconds(self, words: list[str]) -> float:
-        options = dict(zip(words, words[1:], strict=False))
+        options = dict(pairwise(words))
         if "--gcc.epochs" in options:
             before = int(options["--gcc.first_graph_epoch"])
             after = int(options["--gcc.epochs"]) - before
