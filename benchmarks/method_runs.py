@@ -39,7 +39,7 @@ class Runner:
     Args:
         data: The images.
         folder: Takes the run folders, ``seed-<seed>/<part>``, and the trials.
-        options: Words for every ``iciclegcn run``, after those of the schedule.
+        options: Words for every ``iciclegcn run`` besides those of the schedule.
     """
 
     def __init__(self, data: BenchmarkData, folder: Path, options: Sequence[str] = ()) -> None:
@@ -71,7 +71,7 @@ class Runner:
         out = self.path(part.name, seed)
         schedule = self._planned(part, seed, schedule_words(part.kind, epochs))
         process = self.start(part, seed, schedule, out)
-        facts = {"schedule": schedule, "costs": cost._asdict()}
+        facts = {"schedule": schedule, "options": self.options, "costs": cost._asdict()}
         return PartRun(stage_seconds(out, STAGES_OF_KIND[part.kind]), process, facts)
 
     def attack(self, part: Part, seed: int) -> dict[str, Any]:
@@ -113,10 +113,8 @@ class Runner:
         if part.base is not None:
             command = [part.kind, "--run", str(self.path(part.base, seed)), "--out", str(out)]
             return measured(CLI, [*command, *schedule], _log(out))
-        method = "gcc" if part.kind == "gcc" else "icicle"
-        command = ["run", *self.data.arguments, "--method", method, "--seed", str(seed)]
-        if part.kind == "pretrain":
-            command[0] = "pretrain"
+        command = ["pretrain" if part.kind == "pretrain" else "run", *self.data.arguments]
+        command += ["--seed", str(seed), *(["--method", "gcc"] if part.kind == "gcc" else [])]
         process = measured(CLI, [*command, *schedule, *self.options, "--out", str(out)], _log(out))
         if part.kind == "pretrain":
             measured(CLI, ["embed", "--out", str(out)], _log(out, "-embed"))

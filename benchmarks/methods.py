@@ -1,7 +1,7 @@
 """Which method clusters best in the same training time, and do the papers' claims hold?
 
 Command: python -m benchmarks.methods --data digits|mnist5k|CIFAR10_ZIP [--seeds N] [--minutes M]
-         [--rows NAME ...] [--runs DIR] [--retry] [--tables]
+         [--rows NAME ...] [--runs DIR] [--retry] [--tables] [-- OPTIONS OF `iciclegcn run`]
 n: digits 2 minutes and 5 seeds, MNIST-5k 4 and 3, 10,000 CIFAR-10 images 8 and 3. A deep method
 trains as many epochs as fit its minutes; short trials on the same machine tell how many. A method
 on a first stage shares that run with others, is charged its seconds, and has the rest. Every
@@ -177,6 +177,7 @@ def main() -> None:
     parser.add_argument("--retry", action="store_true", help="run again what failed")
     parser.add_argument("--tables", action="store_true", help="only make the tables anew")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
+    parser.add_argument("options", nargs="*", help="passed on to every `iciclegcn run`")
     options = parser.parse_args()
     # So that the process of a training ends with this one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -186,7 +187,7 @@ def main() -> None:
     records = options.out / "methods" / name
     if not options.tables:
         data = open_data(options.data, options.runs / name)
-        runner = Runner(data, options.runs / name)
+        runner = Runner(data, options.runs / name, options.options)
         comparison = Comparison(data, runner, records, 60 * minutes)
         for seed in range(seeds):
             for part in [part for part in PARTS if part.name in (options.rows or BY_NAME)]:
