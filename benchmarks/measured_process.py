@@ -1,6 +1,11 @@
-"""Programs in processes of their own: their seconds, and their memory at its highest (POSIX)."""
+"""Programs in processes of their own: their seconds, and their memory at its highest (Linux).
 
-import os
+``python -m benchmarks.measured_process FILE MODULE [WORDS]`` is what `measured` starts: it runs
+MODULE as ``python -m`` does and writes the KiB to FILE. A parent cannot ask for them: what wait4
+tells of a child counts the parent's own memory, which the child shared before it began.
+"""
+
+import runpy
 import subprocess
 import sys
 import time
@@ -8,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-_KIB_PER_MAXRSS = 1024 if sys.platform == "darwin" else 1  # bytes there, KiB on Linux
+from benchmarks.memory import status_kib
 
 
 class Measured(NamedTuple):
@@ -16,7 +21,7 @@ class Measured(NamedTuple):
 
     Attributes:
         seconds: From its start to its end.
-        peak_mib: Highest resident size of it or of any process it waited for, imports included.
+        peak_mib: Its highest resident size, imports included.
     """
 
     seconds: float
@@ -39,25 +44,34 @@ def measured(module: str, arguments: Sequence[str], log: Path) -> Measured:
         ProcessError: If it does not end with 0.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    memory = log.with_name(log.name + ".kib")
+    command = [sys.executable, "-m", "benchmarks.measured_process", str(memory), module]
     started = time.perf_counter()
     with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments], stdout=stream, stderr=subprocess.STDOUT
-        )
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            process.kill()  # it goes on from its last checkpoint when it is started again
-            process.wait()
-            raise
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise ProcessError(_reason(log, process.returncode))
-    peak = usage.ru_maxrss / _KIB_PER_MAXRSS / 1024
-    return Measured(round(time.perf_counter() - started, 2), round(peak, 1))
+        # An interruption kills it: it goes on from its last checkpoint when it is started again.
+        done = subprocess.run([*command, *arguments], stdout=stream, stderr=subprocess.STDOUT)
+    seconds = time.perf_counter() - started
+    if done.returncode != 0:
+        raise ProcessError(_reason(log, done.returncode))
+    peak = int(memory.read_text(encoding="ascii")) / 1024
+    memory.unlink()
+    return Measured(round(seconds, 2), round(peak, 1))
 
 
 def _reason(log: Path, code: int) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     last = lines[-1].strip() if lines else "it printed nothing"
     return f"{last} (killed by signal {-code})" if code < 0 else last
+
+
+def main() -> None:
+    memory, module, *arguments = sys.argv[1:]
+    sys.argv = [module, *arguments]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    finally:
+        Path(memory).write_text(str(status_kib("VmHWM")), encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -78,12 +78,11 @@ def test_dec_divides_its_time_and_gives_its_own_soft_assignments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = ModuleType("clustpy")
-    package.deep = ModuleType("clustpy.deep")  # type: ignore[attr-defined]
-    package.deep.DEC = FakeDEC  # type: ignore[attr-defined]
+    package.deep = SimpleNamespace(DEC=FakeDEC)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "clustpy", package)
     # A clock by which an epoch of pretraining takes .2 s and one of clustering .1 s; 1 s once.
     clock = [0.0]
-    monkeypatch.setattr(baselines.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr("benchmarks.baselines.time", SimpleNamespace(perf_counter=lambda: clock[0]))
     fit = FakeDEC.fit
 
     def timed(model: FakeDEC, x: np.ndarray) -> FakeDEC:
