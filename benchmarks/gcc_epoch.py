@@ -1,16 +1,16 @@
 """What share of an epoch do the memory and the neighbours of GCC take at 60,000 images?
 
-Question: seconds of remembering every image's embedding once, plus seconds of a new graph (the mean
-of the memory, the exact search of 5 neighbours among 60,000 rows of 128, degrees and weights) over
-those of a whole epoch with a graph. Claim: under 5 % with the paper's interval of 5 epochs. The share
-with a new graph in EVERY epoch is beside it.
+Question: seconds of remembering every image's embedding once, plus seconds of a new graph (the
+mean of the memory, the exact search of 5 neighbours among 60,000 rows of 128, degrees and weights)
+over those of a whole epoch with a graph. Claim: under 5 % with the paper's interval of 5 epochs.
+The share with a new graph in EVERY epoch is beside it.
 
 Setting: 60,000 images of 32 px in three channels, K = 10, batch 256, the paper's terms (2 views, 3
 neighbours and a partner an image). Networks: the `quick` convnet of width 256, the cheapest and so
-the hardest case, and the paper's ResNet-18 with a 3x3 stem. Memory and graph are timed at full size,
-on rows in 200 groups (a trained memory is not uniform either); steps are those of `train_gcc`'s loop
-on random pixels. An epoch is the median step (the first is discarded) times its 235 steps, plus
-memory and graph. One process, automatic precision.
+the hardest case, and the paper's ResNet-18 with a 3x3 stem. Memory and graph are timed at full
+size, on rows in 200 groups (a trained memory is not uniform either); steps are those of
+`train_gcc`'s loop on random pixels. An epoch is the median step (the first is discarded) times its
+235 steps, plus memory and graph. One process, automatic precision.
 
 Command: ``OMP_NUM_THREADS=2 python -m benchmarks.gcc_epoch``
 """
