@@ -14,6 +14,7 @@ class GCCConfig:
         batch_size: Images a step; each gives two views, and neighbours once there is a graph.
         optimizer: ``sgd`` or ``adam``.
         learning_rate: The optimiser's, at the start.
+        head_rate: Learning rate of the cluster heads, in units of that of the others.
         momentum: SGD's.
         weight_decay: The optimiser's L2 penalty.
         final_rate: Learning rate at the end of the cosine, as a share of that at the start.
@@ -41,6 +42,7 @@ class GCCConfig:
     batch_size: int = 256
     optimizer: str = "sgd"
     learning_rate: float = 0.4
+    head_rate: float = 1.0
     momentum: float = 0.9
     weight_decay: float = 1e-4
     final_rate: float = 1e-3
@@ -76,6 +78,7 @@ class GCCConfig:
         require(self.batch_size >= 2, "gcc.batch_size", "at least 2", self.batch_size)
         for name in (
             "learning_rate",
+            "head_rate",
             "neighbor_scale",
             "temperature",
             "assignment_temperature",

@@ -208,17 +208,24 @@ def _so_far(pool: ImagePool, options: GCCConfig, epoch: int) -> tuple[int, int, 
 
 def _optimizer(model: GCCModel, options: GCCConfig) -> torch.optim.Optimizer:
     rate, decay = options.learning_rate, options.weight_decay
+    heads = list(model.heads.parameters())
+    others = [*model.backbone.parameters(), *model.projection.parameters()]
+    groups: list[dict[str, Any]] = [
+        {"params": others, "factor": 1.0},
+        {"params": heads, "factor": options.head_rate},
+    ]
     if options.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), rate, weight_decay=decay, fused=True)
+        return torch.optim.Adam(groups, rate, weight_decay=decay, fused=True)
     # Not the fused one: it refuses heads whose momentum begins later than that of the others.
-    return torch.optim.SGD(model.parameters(), rate, momentum=options.momentum, weight_decay=decay)
+    return torch.optim.SGD(groups, rate, momentum=options.momentum, weight_decay=decay)
 
 
 def _set_learning_rate(optimizer: torch.optim.Optimizer, options: GCCConfig, epochs: float) -> None:
     """The cosine from the learning rate to ``final_rate`` of it, after so many epochs."""
     high = 0.5 * (1 + math.cos(math.pi * epochs / options.epochs))
+    rate = options.learning_rate * (high + (1 - high) * options.final_rate)
     for group in optimizer.param_groups:
-        group["lr"] = options.learning_rate * (high + (1 - high) * options.final_rate)
+        group["lr"] = rate * group["factor"]
 
 
 def _warn_of_empty_clusters(empty: int, config: Config, monitor: StageMonitor) -> None:

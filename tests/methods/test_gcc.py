@@ -282,6 +282,19 @@ def test_the_learning_rate_follows_a_cosine_to_a_share(learning_rates: list[floa
     assert learning_rates == pytest.approx([0.02 * (h + (1 - h) * 0.1) for h in high])
 
 
+def test_heads_may_learn_faster() -> None:
+    config = tiny_config(head_rate=10.0, epochs=4)
+    model = build_gcc_model(config, 3)
+    optimizer = gcc._optimizer(model, config.gcc)
+    gcc._set_learning_rate(optimizer, config.gcc, 2.0)
+    others, heads = optimizer.param_groups
+    assert heads["lr"] == pytest.approx(10 * others["lr"])
+    assert others["lr"] == pytest.approx(0.05 * (0.5 + 0.5e-3))
+    assert {id(p) for p in heads["params"]} == {id(p) for p in model.heads.parameters()}
+    parameters = [*others["params"], *heads["params"]]
+    assert {id(p) for p in parameters} == {id(p) for p in model.parameters()}
+
+
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
 def test_the_optimiser_is_the_one_asked_for(optimizer: type[torch.optim.Optimizer]) -> None:
     config = tiny_config(optimizer=optimizer.__name__.lower(), momentum=0.7, weight_decay=0.02)
