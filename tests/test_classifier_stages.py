@@ -232,7 +232,7 @@ def test_more_images_train_and_are_not_clustered(images: Path, tmp_path: Path) -
     runs = [run(one, tmp_path / name) for one, name in ((config, "more"), (plain, "plain"))]
     rows = [RunArtefacts(out).read_array("features") for out in runs]
     assert rows[0].shape == rows[1].shape == (NUM_IMAGES, 16)
-    assert not np.array_equal(*rows)
+    assert not np.array_equal(rows[0], rows[1])
     missing = tiny_gcc(images, gcc__extra_source="none.npy")
     with pytest.raises(UserError, match=r"'none\.npy' is neither a path"):
         run(missing, tmp_path / "missing")
