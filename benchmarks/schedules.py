@@ -66,4 +66,5 @@ def fitting_epochs(costs: Costs, budget: float, shares: Sequence[float] = (1.0,)
         shares: What part of the epochs is of every kind; sums to 1.
     """
     each = costs.seconds(shares) - costs.once
-    return max(1, math.floor((budget - costs.once) / each))
+    # The fit is right to rounding: an epoch that fits by its letter fits.
+    return max(1, math.floor((budget - costs.once) / each + 1e-9))
