@@ -81,7 +81,7 @@ def step_seconds(config: Config, runtime: Runtime, graph: NeighborGraph, steps: 
     num_images = len(graph.lists)
     draws = np.random.default_rng(0)
     pixels = draws.integers(0, 256, (num_images, 3, SIDE, SIDE), dtype=np.uint8)
-    model = build_gcc_model(config, 3).to(runtime.device, memory_format=torch.channels_last)
+    model = build_gcc_model(config, 3).to(runtime.device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=config.gcc.momentum)
     scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
     batches = epoch_batches(ImagePool(pixels), graph, config, runtime, 0)
