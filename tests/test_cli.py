@@ -16,7 +16,7 @@ from iciclegcn.cli_parser import parse
 from iciclegcn.config import Config
 from iciclegcn.config_values import build_config, read_config_file
 from iciclegcn.distributed.launch import Job, Processes
-from tests.tiny_run import tiny_options, write_images, write_labels
+from tests.tiny_run import TINY_GCC, TINY_ON_A_RUN, tiny_options, write_images, write_labels
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -114,6 +114,14 @@ MISTAKES = [
     ("run --out full", "holds other files and no run; give another --out"),
     ("embed --out nothing", "'nothing' is not a run folder"),
     ("evaluate --out full --labels y.csv", "'full' is not a run folder"),
+    ("run --method gcc --preset official", "'--preset official' is IcicleGCN's alone"),
+    ("run --method ruc", "use 'iciclegcn refine --run DIR'"),
+    ("run --gcc.epochs 3", "changes nothing with the method icicle; add --method gcc"),
+    ("run --method gcc --gcc.extra_source digist", "did you mean 'digits'?"),
+    ("pretrain --method gcc", "unknown option '--method'"),
+    ("refine", "required: --run"),
+    ("refine --run nothing", "'nothing' is not a run folder; give that of a finished run"),
+    ("self-label --run full --self_label.epochs 0", "'full' is not a run folder"),
     ("unknown", "unknown command 'unknown'"),
 ]
 
@@ -190,6 +198,34 @@ def test_stages_have_commands(home: Path, capsys: pytest.CaptureFixture[str]) ->
     labels = str(write_labels(home / "labels.csv"))
     assert main(["evaluate", *out, "--labels", labels]) == 0
     assert "without GCNs" in capsys.readouterr().out
+
+
+def test_every_method_has_a_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images(home / "images.npy")
+    labels = str(write_labels(home / "labels.csv"))
+    words = ["run", "images.npy", "--method", "gcc", "--self-label", "--labels", labels]
+    words += [*tiny_options(TINY_GCC), *tiny_options(TINY_ON_A_RUN["self-label"])]
+    assert main(words) == 0
+    output = capsys.readouterr()
+    out = "runs/images-gcc-quick-0"
+    assert f"run folder   {out}/self-label\n" in output.out
+    assert "the run before" in output.out
+    assert "ECE" in output.out
+    assert output.err.count("train: ") == 2
+    assert main(words) == 0
+    assert capsys.readouterr().out == output.out
+
+    refine = ["refine", "--run", f"{out}/self-label", *tiny_options(TINY_ON_A_RUN["ruc"])]
+    assert main(refine) == 0
+    output = capsys.readouterr()
+    assert f"{out}/self-label/ruc/assignments.csv" in output.out
+    assert "network 1" in output.out
+    assert main([*refine, "--ruc.epochs", "3"]) == 2
+    assert "ruc.epochs: 2 -> 3" in capsys.readouterr().err
+    assert main([*refine, "--out", f"{out}/self-label"]) == 2
+    assert "is the run to begin with; give another --out" in capsys.readouterr().err
+    assert main(["evaluate", "--out", out, "--robustness"]) == 0
+    assert "ACC under attack" in capsys.readouterr().out
 
 
 def test_an_interruption_says_that_the_same_command_goes_on(
