@@ -11,6 +11,7 @@ from benchmarks.measured_process import Measured
 from benchmarks.method_data import BenchmarkData
 from benchmarks.method_parts import BY_NAME
 from benchmarks.method_runs import Runner, outputs, schedule_words, stage_seconds
+from iciclegcn.config import Config, GCCConfig
 
 # Seconds once and an epoch of every program; GCC's epochs before and after the first graph.
 ONCE, EPOCH, GCC_EPOCHS = 2.0, 0.5, (1.0, 3.0)
@@ -88,8 +89,10 @@ def test_trials_are_shared_and_a_schedule_once_begun_is_kept(
 
 
 def test_gcc_keeps_its_presets_share_of_epochs_before_the_first_graph(
-    tmp_path: Path, programs: Programs
+    tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    preset = Config(gcc=GCCConfig(epochs=80, first_graph_epoch=30))
+    monkeypatch.setattr(method_runs, "preset_config", lambda *_: preset)
     # 30 of 80 epochs at 1 s and 50 at 3 s are 2.25 s an epoch: 90 - 2 s pay for 39, of which
     # 3/8 are 14.6.
     make_runner(tmp_path).run(BY_NAME["gcc_base"], 0, 90.0)
