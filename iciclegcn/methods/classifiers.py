@@ -75,7 +75,9 @@ def classify(
     num_clusters = int(config.num_clusters or 0)
     found = embed(images, _Everything(model, num_clusters), config, runtime, monitor)
     x, logits = found[:, : model.num_features], found[:, model.num_features :]
-    return Classified(x, logits.reshape(len(found), -1, num_clusters))
+    # The networks are counted: other ranks than 0 have no rows to tell by.
+    networks = logits.shape[1] // num_clusters
+    return Classified(x, logits.reshape(len(found), networks, num_clusters))
 
 
 class _Everything(ImageNetwork):
