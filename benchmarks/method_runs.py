@@ -16,7 +16,7 @@ from iciclegcn.presets import preset_config
 CLI = "iciclegcn"
 # Epochs (of one kind, or before and after GCC's first graph) of every trial.
 _ONE_KIND = ((1,), (5,))
-_TWO_KINDS = ((1, 0), (4, 0), (1, 3))
+_TWO_KINDS = ((1, 1), (4, 1), (1, 4))
 
 
 class PartRun(NamedTuple):
@@ -198,7 +198,9 @@ def outputs(part: Part, folder: Path) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _split(total: int, shares: Sequence[float]) -> tuple[int, int]:
-    before = min(total, max(1, round(total * shares[0])))
+    """Epochs before and after the first graph, at least one of each."""
+    total = max(2, total)
+    before = min(total - 1, max(1, round(total * shares[0])))
     return before, total - before
 
 

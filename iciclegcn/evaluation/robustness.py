@@ -108,7 +108,7 @@ def robustness(
             hits += torch.stack(counts).cpu()
     finally:
         model.train(was_training)
-    clean, *after = (hits / len(chosen)).tolist()
+    clean, *after = (count / len(chosen) for count in hits.tolist())
     return Robustness(attack, len(chosen), clean, tuple(epsilons), tuple(after))
 
 

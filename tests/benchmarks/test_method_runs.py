@@ -102,6 +102,13 @@ def test_gcc_keeps_its_presets_share_of_epochs_before_the_first_graph(
     assert final[final.index("--method") + 1] == "gcc"
 
 
+def test_gcc_has_a_graph_however_short_the_budget(tmp_path: Path, programs: Programs) -> None:
+    make_runner(tmp_path).run(BY_NAME["gcc"], 0, 0.0)
+    final = programs.started[-1]
+    assert final[final.index("--gcc.epochs") + 1] == "2"
+    assert final[final.index("--gcc.first_graph_epoch") + 1] == "1"
+
+
 def test_a_part_on_a_base_goes_on_from_the_run_of_the_same_seed(
     tmp_path: Path, programs: Programs
 ) -> None:
