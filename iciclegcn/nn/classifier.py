@@ -62,7 +62,7 @@ class ClassifierEnsemble(nn.Module):
 
     def logits_of_each(self, x: Tensor) -> list[Tensor]:
         """Features [N, sum of D] to every network's logits [N, K]."""
-        parts = x.split([network.num_features for network in self._members()], dim=1)
+        parts = torch.split(x, [network.num_features for network in self._members()], dim=1)
         return [network.logits(x) for network, x in zip(self._members(), parts, strict=True)]
 
     def forward(self, views: Tensor) -> Tensor:
