@@ -41,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         runs = options.runs or Path(temporary)
         runs.mkdir(parents=True, exist_ok=True)
-        data, labels, y = _draw(options.data, options.images, runs)
+        data, labels, y = draw(options.data, options.images, runs)
         scores: list[Scores] = []
         seconds: list[float] = []
         probes: list[float] = []
@@ -68,7 +68,7 @@ def main() -> None:
             print_table(summary, ROWS)
 
 
-def _draw(source: str, images: int | None, folder: Path) -> tuple[str, list[str], np.ndarray]:
+def draw(source: str, images: int | None, folder: Path) -> tuple[str, list[str], np.ndarray]:
     """The data argument, its label options and the truth, all of it or a fixed sample."""
     config = DataConfig(source, labels_from_folders=True)
     opened = open_source(config)

@@ -23,7 +23,7 @@ class PeakMemory:
         ctypes.CDLL(None).malloc_trim(0)
         # Not getrusage: its peak cannot be reset. Writing 5 sets this one back to what is resident.
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        self._before = _status_kib("VmRSS")
+        self._before = status_kib("VmRSS")
         return self
 
     def __exit__(
@@ -32,9 +32,10 @@ class PeakMemory:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.mib = max(0, _status_kib("VmHWM") - self._before) / 1024
+        self.mib = max(0, status_kib("VmHWM") - self._before) / 1024
 
 
-def _status_kib(name: str) -> int:
+def status_kib(name: str) -> int:
+    """A figure of this process in KiB, such as ``VmHWM``, its highest resident size."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split(f"{name}:")[1].split()[0])

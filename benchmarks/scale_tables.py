@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clustering_runs import METRICS
-from benchmarks.paired_test import paired_test
+from benchmarks.paired_test import FAILS, HOLDS, paired_test
 
 Scales = tuple[int, ...]
 Values = dict[Scales, dict[tuple[str, int], float]]  # one figure of every combination and pair
-VERDICT = "multi_scale_is"
+_VERDICTS = {HOLDS: "better", FAILS: "worse"}
 
 
 def compare(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -31,20 +31,32 @@ def compare(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any
         def mean(kind: Values, pair: tuple[str, int]) -> float:
             return statistics.mean(pairs[pair] for pairs in kind.values())
 
-        found["mean_of_each"][metric] = paired_test(
-            [mean(several, pair) - mean(singles, pair) for pair in shared], VERDICT
+        found["mean_of_each"][metric] = _difference(
+            [mean(several, pair) - mean(singles, pair) for pair in shared]
         )
         one, many = (_best(kind, shared) for kind in (singles, several))
         found["best_of_each"][metric] = {
             "multi_scale": list(many),
             "single_scale": list(one),
-            **paired_test([several[many][pair] - singles[one][pair] for pair in shared], VERDICT),
+            **_difference([several[many][pair] - singles[one][pair] for pair in shared]),
         }
     return found
 
 
 def _best(kind: Values, shared: Sequence[tuple[str, int]]) -> Scales:
     return max(kind, key=lambda k: statistics.mean(kind[k][pair] for pair in shared))
+
+
+def _difference(differences: Sequence[float]) -> dict[str, Any]:
+    """The paired test of two differences or more, as plain values."""
+    test = paired_test(differences)
+    return {
+        "mean_difference": round(test.mean, 4),
+        "std": round(test.std, 4),
+        "p": None if test.p is None else round(test.p, 4),
+        "pairs": test.pairs,
+        "multi_scale_is": _VERDICTS.get(test.verdict, test.verdict),
+    }
 
 
 def summarize(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -89,7 +89,7 @@ def cluster(
         "partition": partition,
         "memory_gib": BUDGET,
     }
-    config = Config(NUM_CLUSTERS, mgcn=MGCNConfig(**{**vars(quick), **changes}))
+    config = Config(num_clusters=NUM_CLUSTERS, mgcn=MGCNConfig(**{**vars(quick), **changes}))
     runtime = Runtime.create(0)
     autoencoder = AutoEncoder(CHANNELS, HIDDEN, NUM_CLUSTERS)
     files = (folder / "state.pt", folder / "history.jsonl")

@@ -1,5 +1,6 @@
 """The command line: parse, build the configuration, call the pipeline. Loads torch only to run."""
 
+import dataclasses
 import os
 import re
 import sys
@@ -10,12 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from iciclegcn.cli_parser import DEFAULT_DATA, DEFAULT_PRESET, parse
+from iciclegcn.cli_config import (
+    default_out,
+    open_base_and_out,
+    resolve_config,
+    resolve_on_a_run,
+    resolve_self_label,
+)
+from iciclegcn.cli_options import ON_A_RUN
+from iciclegcn.cli_parser import parse
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config, config_fields, read_config_file, to_yaml
+from iciclegcn.config_values import to_yaml
 from iciclegcn.distributed.launch import Job, launch, processes
 from iciclegcn.errors import UserError
-from iciclegcn.presets import preset_config
 from iciclegcn.progress import make_reporter
 
 EXIT_FAILURE, EXIT_USER_ERROR, EXIT_INTERRUPTED = 1, 2, 130
@@ -58,13 +66,16 @@ def _dispatch(options: Namespace) -> int:
         return 0
     if options.command in ("run", "pretrain"):
         return _run(options)
+    if options.command in ON_A_RUN:
+        return _run_on_a_run(options)
     given = vars(options)
     job = partial(
         _run_stage,
         options.command,
         Path(options.out),
-        given.get("data.labels"),
-        given.get("data.labels_from_folders", False),
+        labels=given.get("data.labels"),
+        labels_from_folders=given.get("data.labels_from_folders", False),
+        robustness=given.get("robustness", False),
     )
     if options.command == "evaluate":  # one process's work
         return job()
@@ -80,21 +91,24 @@ def _on_processes(job: Callable[[], int], options: Namespace, device: str) -> in
     return launch(Job(job, _tell), wanted, device)
 
 
-def _run_stage(stage: str, out: Path, labels: str | None, labels_from_folders: bool) -> int:
+def _run_stage(stage: str, out: Path, **options: Any) -> int:
     _ignore_known_warnings()
     from iciclegcn.pipeline import run_stage
 
     reporter = make_reporter(sys.stderr)
-    options: dict[str, Any] = {"labels": labels, "labels_from_folders": labels_from_folders}
     return _print_summary(run_stage(stage, out, **options, reporter=reporter))
 
 
-def _run_pipeline(config: Config, out: Path, until: str, opening: str) -> int:
+def _run_pipeline(runs: Sequence[tuple[Config, Path]], until: str, opening: str) -> int:
+    """Run one after another; the summary is the last one's."""
     _ignore_known_warnings()
     from iciclegcn.pipeline import run
 
-    reporter = make_reporter(sys.stderr, opening)
-    return _print_summary(run(config, out, until=until, reporter=reporter))
+    out = Path()
+    for config, path in runs:
+        out = run(config, path, until=until, reporter=make_reporter(sys.stderr, opening))
+        opening = ""
+    return _print_summary(out)
 
 
 def _ignore_known_warnings() -> None:
@@ -104,42 +118,33 @@ def _ignore_known_warnings() -> None:
 
 def _run(options: Namespace) -> int:
     config = resolve_config(options)
+    if options.command == "pretrain" and config.method != "icicle":
+        raise UserError(
+            f"'pretrain' is IcicleGCN's stage 1; use 'iciclegcn run --method {config.method}'"
+        )
+    then = resolve_self_label(options, config) if vars(options).get("self_label") else None
     if options.print_config:
-        sys.stdout.write(to_yaml(config))
+        schedule = config.self_label if then is None else then.self_label
+        sys.stdout.write(to_yaml(dataclasses.replace(config, self_label=schedule)))
         return 0
     out = Path(options.out) if options.out else default_out(config)
     opening = "" if options.out else f"run folder: {out} (--out chooses another)"
     until = "evaluate" if options.command == "run" else "pretrain"
-    job = partial(_run_pipeline, config, out, until, opening)
+    runs = [(config, out)] if then is None else [(config, out), (then, out / "self-label")]
+    job = partial(_run_pipeline, runs, until, opening)
     return _on_processes(job, options, config.device)
 
 
-def resolve_config(options: Namespace) -> Config:
-    """The configuration of ``run``: the preset for the data, then the file, then the flags.
-
-    Args:
-        options: What the parser of ``run`` gives; only flags that were given appear in it.
-
-    Raises:
-        UserError: If a value, a file or a combination is wrong.
-    """
-    given = {name: value for name, value in vars(options).items() if name in config_fields()}
-    if options.DATA is not None:
-        if given.get("data.source", options.DATA) != options.DATA:
-            raise UserError(f"DATA is '{options.DATA}' and --data.source another; give one")
-        given["data.source"] = options.DATA
-    changes = read_config_file(Path(options.config)) if options.config else {}
-    changes |= given
-    source = str(changes.get("data.source", DEFAULT_DATA))
-    preset = str(changes.get("preset", DEFAULT_PRESET))
-    return build_config(preset_config(preset, source), changes)
-
-
-def default_out(config: Config) -> Path:
-    """Where a run goes without ``--out``: ``runs/<data>-<preset>-<seed>``."""
-    name = Path(config.data.source.partition(":")[0]).expanduser().resolve().stem
-    safe = re.sub(r"[^\w.-]+", "_", name).strip("._") or "images"
-    return Path("runs") / f"{safe}-{config.preset}-{config.seed}"
+def _run_on_a_run(options: Namespace) -> int:
+    method = ON_A_RUN[options.command]
+    base, out, reference = open_base_and_out(options, method)
+    config = resolve_on_a_run(options, base.config, reference, method)
+    if options.print_config:
+        sys.stdout.write(to_yaml(config))
+        return 0
+    opening = "" if options.out else f"run folder: {out} (--out chooses another)"
+    job = partial(_run_pipeline, [(config, out)], "evaluate", opening)
+    return _on_processes(job, options, config.device)
 
 
 def _print_summary(out: Path) -> int:

@@ -152,9 +152,9 @@ def example(hint: Any) -> str:
 def suggestion(name: str, known: typing.Iterable[str]) -> str:
     """``; did you mean 'x'?`` for the known name closest to a wrong one, or nothing."""
     known = list(known)
-    close = difflib.get_close_matches(name.replace("-", "_"), known, n=1)
     # A field typed without its section: 'epochs' for 'pretrain.epochs'.
-    close = close or [field for field in known if field.endswith(f".{name.replace('-', '_')}")]
+    close = [field for field in known if field.endswith(f".{name.replace('-', '_')}")]
+    close = close or difflib.get_close_matches(name.replace("-", "_"), known, n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 

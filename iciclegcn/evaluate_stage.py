@@ -3,107 +3,75 @@
 import math
 from typing import Any
 
-import numpy as np
 import torch
 
 from graphs import homophily
 from iciclegcn.data.labels import Labels, read_labels
 from iciclegcn.data.sources import open_source
 from iciclegcn.errors import UserError
-from iciclegcn.evaluation.label_free import (
-    collapse,
-    kmeans_on_features,
-    label_free_metrics,
-)
+from iciclegcn.evaluation.calibration import calibration
+from iciclegcn.evaluation.label_free import kmeans_on_features
 from iciclegcn.evaluation.metrics import clustering_metrics
-from iciclegcn.evaluation.probes import knn_vote_accuracy
+from iciclegcn.evaluation.probes import knn_vote_accuracy, neighbor_purity
 from iciclegcn.progress import Reporter
-from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_attacks import figures_under_attack
+from iciclegcn.run_figures import figures_without_labels
 from iciclegcn.run_folder import RunFolder
 from iciclegcn.run_graphs import read_scale_graphs
+from iciclegcn.run_heads import head_clusters, soft_heads
 
 
-def evaluate_stage(folder: RunFolder, reporter: Reporter) -> None:
+def evaluate_stage(folder: RunFolder, reporter: Reporter, *, robustness: bool = False) -> None:
     """Results of the earlier stages to ``metrics.json``.
 
     Without labels, or when they cannot be read, the label-free figures are written all the same.
 
+    Args:
+        folder: Of a run whose clusters are there.
+        reporter: Shown the progress.
+        robustness: Attack the run's classifier too, which takes the images and a while.
+
     Raises:
-        UserError: If the labels cannot be read or do not fit.
+        UserError: If the labels cannot be read or do not fit, or there are none to attack with.
     """
-    with folder.stage("evaluate", reporter):
+    with folder.stage("evaluate", reporter) as monitor:
         metrics = figures_without_labels(folder)
         folder.artefacts.write_metrics(metrics)
         labels = _labels(folder, reporter)
         if labels is not None:
-            folder.artefacts.write_metrics(metrics | figures_with_labels(folder, labels))
-
-
-def figures_without_labels(folder: RunFolder) -> dict[str, Any]:
-    """Sizes, confidence, agreement, silhouette and signs of collapse."""
-    artefacts, config = folder.artefacts, folder.config
-    soft = artefacts.read_arrays("assignments_soft")
-    clusters = artefacts.read_assignments().clusters
-    num_clusters = soft["output"].shape[1]
-    pretrained = artefacts.read_array("pretrained_code").argmax(axis=1)
-    figures = label_free_metrics(
-        artefacts.read_array("features"),
-        [soft[name] for name in _stream_names(soft)],
-        soft["q"],
-        clusters,
-        soft["output"],
-        num_clusters,
-        seed=config.seed,
-    )
-    return {
-        "num_images": len(clusters),
-        "num_clusters": num_clusters,
-        "output": config.mgcn.output,
-        **figures,
-        "collapse": {
-            "after_pretraining": collapse(pretrained, num_clusters)._asdict(),
-            "after_clustering": collapse(clusters, num_clusters)._asdict(),
-        },
-        "num_classes": None,
-        "knn_accuracy": None,
-        "homophily": None,
-        "heads": None,
-    }
+            metrics |= figures_with_labels(folder, labels)
+            folder.artefacts.write_metrics(metrics)
+        if robustness and labels is None:
+            raise UserError(
+                "'--robustness' needs to know what is right; give the truth with --labels or "
+                "--labels-from-folders"
+            )
+        if robustness and labels is not None:
+            metrics["robustness"] = figures_under_attack(folder, labels.y, monitor)
+            folder.artefacts.write_metrics(metrics)
 
 
 def figures_with_labels(folder: RunFolder, labels: Labels) -> dict[str, Any]:
     """acc, nmi, ari, f1 and purity of every head and of k-means, and what the features know.
 
-    ``knn_accuracy`` is the leave-one-out vote of the run's own neighbours, at the largest k;
-    ``homophily`` the share of each scale's edges within a class.
+    ``knn_accuracy`` is the leave-one-out vote of the run's own neighbours, at the largest k,
+    ``neighbor_purity`` the share of them that are of the same class; ``homophily`` the share of
+    each scale's edges within a class; ``calibration`` how far each head's confidence is right.
     """
-    artefacts = folder.artefacts
-    num_clusters = artefacts.read_array("pretrained_code").shape[1]
-    x = artefacts.read_array("features")
-    heads = head_clusters(artefacts)
-    heads["kmeans_features"] = kmeans_on_features(x, num_clusters, seed=folder.config.seed)
+    artefacts, config = folder.artefacts, folder.config
+    soft = soft_heads(artefacts, config)
+    x, num_clusters = artefacts.read_array("features"), soft["output"].shape[1]
+    heads = head_clusters(artefacts, config)
+    heads["kmeans_features"] = kmeans_on_features(x, num_clusters, seed=config.seed)
     neighbors = artefacts.read_arrays("neighbors")["indices"]
     return {
         "num_classes": len(labels.class_names),
         "knn_accuracy": knn_vote_accuracy(neighbors, labels.y),
+        "neighbor_purity": neighbor_purity(neighbors, labels.y),
         "homophily": _homophily(folder, labels),
         "heads": {name: clustering_metrics(labels.y, rows) for name, rows in heads.items()},
+        "calibration": {name: calibration(p, labels.y).figures() for name, p in soft.items()},
     }
-
-
-def head_clusters(artefacts: RunArtefacts) -> dict[str, np.ndarray]:
-    """Clusters [N] of every output head of a finished run, by name.
-
-    ``output`` is what assignments.csv holds; ``streams`` the mean of the streams;
-    ``pretrained_code`` the code of stage 1, that is without GCNs.
-    """
-    soft = artefacts.read_arrays("assignments_soft")
-    names = _stream_names(soft)
-    heads = {"output": artefacts.read_assignments().clusters}
-    heads["streams"] = np.mean([soft[name] for name in names], axis=0).argmax(axis=1)
-    heads |= {name: soft[name].argmax(axis=1) for name in (*names, "q", "code")}
-    heads["pretrained_code"] = artefacts.read_array("pretrained_code").argmax(axis=1)
-    return heads
 
 
 def _homophily(folder: RunFolder, labels: Labels) -> list[float | None]:
@@ -112,10 +80,6 @@ def _homophily(folder: RunFolder, labels: Labels) -> list[float | None]:
     graphs = read_scale_graphs(folder.artefacts, folder.config.graph)
     shares = [homophily(graph.edge_index, y) for graph in graphs]
     return [None if math.isnan(share) else share for share in shares]
-
-
-def _stream_names(soft: dict[str, np.ndarray]) -> list[str]:
-    return [f"stream_{u}" for u in range(len(soft)) if f"stream_{u}" in soft]
 
 
 def _labels(folder: RunFolder, reporter: Reporter) -> Labels | None:

@@ -2,23 +2,18 @@
 
 from pathlib import Path
 
-from iciclegcn.config import Config
+from iciclegcn.base_folder import BaseRun, base_of, base_reference
+from iciclegcn.config import Config, DataConfig
 from iciclegcn.data.cache import CachedImages, load_or_build_cache
 from iciclegcn.data.labels import check_label_options
 from iciclegcn.data.sources import ImageSource, open_source
 from iciclegcn.errors import UserError
 from iciclegcn.monitor import NullMonitor, StageMonitor
 from iciclegcn.progress import Reporter, SilentReporter
+from iciclegcn.run_checks import check_sizes, require_results, warn_of_other_versions
 from iciclegcn.run_folder import RunFolder
-from iciclegcn.run_manifest import PENDING, STAGES
 
-_RESULTS = {
-    "data": "images",
-    "pretrain": "pretrained model",
-    "embed": "features",
-    "graph": "neighbours",
-    "cluster": "clusters",
-}
+ON_IMAGES = ("pretrain", "embed", "train", "assign")
 
 
 def run(
@@ -27,7 +22,8 @@ def run(
     """Cluster images: every stage up to one of them, going on where an earlier call stopped.
 
     Args:
-        config: A complete configuration, as `iciclegcn.presets.preset_config` gives it.
+        config: A complete configuration, as `iciclegcn.presets.preset_config` gives it; that of
+            `iciclegcn.presets.preset_on_a_run` needs a ``base``.
         out: The run folder; made, or one with the same configuration.
         until: The last stage to run.
         reporter: Shown the progress.
@@ -36,7 +32,8 @@ def run(
         The run folder.
 
     Raises:
-        UserError: If the data, the configuration or the folder do not fit; says what to do.
+        UserError: If the data, the configuration, the base or the folder do not fit; says what to
+            do.
         FloatingPointError: If a loss is no longer finite.
     """
     reporter = reporter or SilentReporter()
@@ -45,13 +42,17 @@ def run(
         raise UserError(
             f"'{config.data.source}' has no known number of clusters; give it with --num-clusters"
         )
+    if config.gcc.extra_source is not None and config.method == "gcc":
+        open_source(DataConfig(config.gcc.extra_source))  # is it there?
+    base = _base(config, out)
     # Only whether they can work: the labels themselves are read after training.
     check_label_options(source, config.data)
     try:
         with RunFolder.create(out, config) as folder:
-            _warn_of_other_versions(folder, reporter)
-            images = _prepare_images(folder, source, reporter)
-            for stage in STAGES[1 : STAGES.index(until) + 1]:
+            warn_of_other_versions(folder, reporter)
+            images = _prepare_images(folder, source, base, reporter)
+            stages = folder.manifest.stages
+            for stage in stages[1 : stages.index(until) + 1]:
                 if folder.is_done(stage):
                     reporter.end(stage, None)
                 else:
@@ -67,71 +68,104 @@ def run_stage(
     *,
     labels: str | None = None,
     labels_from_folders: bool = False,
+    robustness: bool = False,
     reporter: Reporter | None = None,
 ) -> Path:
     """Run one stage of a run that has begun.
 
     Args:
-        stage: ``embed``, ``graph``, ``cluster`` or ``evaluate``; the last is always done anew.
+        stage: ``embed``, ``assign``, ``graph``, ``cluster`` or ``evaluate``; the last is always
+            done anew.
         out: The run folder.
         labels: CSV file with the truth, for ``evaluate``; replaces what the run was told.
         labels_from_folders: Take the truth from folder names, likewise.
+        robustness: Let ``evaluate`` attack the run's classifier too.
         reporter: Shown the progress.
 
     Returns:
         The run folder.
 
     Raises:
-        UserError: If an earlier stage has not been run; names the command to run first.
+        UserError: If an earlier stage has not been run, naming the command to run first, or the
+            run's method has no such stage.
     """
     reporter = reporter or SilentReporter()
     try:
         with RunFolder.open(out) as folder:
+            require_results(folder, stage)
             if labels is not None or labels_from_folders:
                 folder.set_evaluation(labels, labels_from_folders)
-            _require_results(folder, stage)
-            _warn_of_other_versions(folder, reporter)
+            warn_of_other_versions(folder, reporter)
             if folder.is_done(stage) and stage != "evaluate":
                 reporter.end(stage, None)
                 return out
             images = None
-            if stage == "embed":
-                source = open_source(folder.config.data)
-                images = _prepare_images(folder, source, reporter)
-            _execute(stage, folder, images, reporter)
+            if stage in ON_IMAGES:
+                source, base = open_source(folder.config.data), _base(folder.config, out)
+                images = _prepare_images(folder, source, base, reporter)
+            _execute(stage, folder, images, reporter, robustness=robustness)
     finally:
         reporter.close()
     return out
 
 
 def _execute(
-    stage: str, folder: RunFolder, images: CachedImages | None, reporter: Reporter
+    stage: str,
+    folder: RunFolder,
+    images: CachedImages | None,
+    reporter: Reporter,
+    *,
+    robustness: bool = False,
 ) -> None:
     reporter.begin(stage)
     # The stages load torch, which takes seconds: mistakes in the options are told before.
     if stage == "evaluate":
         from iciclegcn.evaluate_stage import evaluate_stage
 
-        evaluate_stage(folder, reporter)
-        return
-    from iciclegcn import stages
-
-    if stage == "pretrain" and images is not None:
-        stages.pretrain_stage(folder, images, reporter)
-    elif stage == "embed" and images is not None:
-        stages.embed_stage(folder, images, reporter)
+        evaluate_stage(folder, reporter, robustness=robustness)
     elif stage == "graph":
-        stages.graph_stage(folder, reporter)
+        from iciclegcn.graph_stage import graph_stage
+
+        graph_stage(folder, reporter)
     elif stage == "cluster":
-        stages.cluster_stage(folder, reporter)
+        from iciclegcn.stages import cluster_stage
+
+        cluster_stage(folder, reporter)
+    elif images is not None:
+        _execute_on_images(stage, folder, images, reporter)
 
 
-def _prepare_images(folder: RunFolder, source: ImageSource, reporter: Reporter) -> CachedImages:
+def _execute_on_images(
+    stage: str, folder: RunFolder, images: CachedImages, reporter: Reporter
+) -> None:
+    if stage in ("train", "assign"):
+        from iciclegcn import classifier_stages
+
+        work = {"train": classifier_stages.train_stage, "assign": classifier_stages.assign_stage}
+    else:
+        from iciclegcn import stages
+
+        work = {"pretrain": stages.pretrain_stage, "embed": stages.embed_stage}
+    work[stage](folder, images, reporter)
+
+
+def _base(config: Config, out: Path) -> BaseRun | None:
+    """The finished run to begin with, if the method does."""
+    if config.method in ("icicle", "gcc"):
+        return None
+    base = base_of(out, config)
+    base_reference(base.path, out)  # not the same folder
+    return base
+
+
+def _prepare_images(
+    folder: RunFolder, source: ImageSource, base: BaseRun | None, reporter: Reporter
+) -> CachedImages:
     """The stage ``data``; when it was finished before, check that the images are the same."""
     if folder.is_done("data"):
-        return _load_images(folder, source, NullMonitor())
+        return _load_images(folder, source, base, NullMonitor())
     with folder.stage("data", reporter) as monitor:
-        images = _load_images(folder, source, monitor)
+        images = _load_images(folder, source, base, monitor)
         folder.artefacts.write_listing(images.paths, images.kept, images.skipped)
         if images.skipped:
             path, reason = images.skipped[0]
@@ -142,44 +176,15 @@ def _prepare_images(folder: RunFolder, source: ImageSource, reporter: Reporter) 
     return images
 
 
-def _load_images(folder: RunFolder, source: ImageSource, monitor: StageMonitor) -> CachedImages:
+def _load_images(
+    folder: RunFolder, source: ImageSource, base: BaseRun | None, monitor: StageMonitor
+) -> CachedImages:
     config = folder.config
     images = load_or_build_cache(source, config.data, monitor=monitor)
-    _check_sizes(config, len(images.paths))
-    folder.set_data(images.data_hash, images.images.shape, len(images.skipped))
+    check_sizes(config, len(images.paths))
+    clusters = None
+    if base is not None:
+        base.require_images(images.data_hash)
+        clusters = base.clusters_hash()
+    folder.set_data(images.data_hash, images.images.shape, len(images.skipped), clusters)
     return images
-
-
-def _check_sizes(config: Config, num_images: int) -> None:
-    source = config.data.source
-    if config.num_clusters is not None and num_images < config.num_clusters:
-        raise UserError(
-            f"'--num-clusters' must be at most the number of images, {num_images} in '{source}' "
-            f"(got {config.num_clusters})"
-        )
-    if max(config.graph.k) >= num_images:
-        k = ",".join(map(str, config.graph.k))
-        raise UserError(
-            f"'graph.k' must be below the number of images, {num_images} in '{source}' (got {k}); "
-            "lower it with --graph.k"
-        )
-
-
-def _require_results(folder: RunFolder, stage: str) -> None:
-    for earlier in STAGES[: STAGES.index(stage)]:
-        if not folder.is_done(earlier):
-            command = "pretrain" if earlier == "data" else earlier
-            options = "... --out" if command == "pretrain" else "--out"
-            raise UserError(
-                f"'{stage}' needs the {_RESULTS[earlier]} of '{folder.path}', which are not there; "
-                f"run 'iciclegcn {command} {options} {folder.path}' first"
-            )
-
-
-def _warn_of_other_versions(folder: RunFolder, reporter: Reporter) -> None:
-    begun = folder.manifest.state("pretrain") != PENDING
-    if begun and (changed := folder.changed_versions()):
-        reporter.warn(
-            f"this run began with other versions ({', '.join(changed)}): what is computed now may "
-            "differ slightly"
-        )

@@ -1,11 +1,11 @@
-"""What the other ranks do while rank 0 is in a stage: their part of it, and no files of the run."""
+"""What the other ranks do while rank 0 is in a stage of IcicleGCN: their part, and no files."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
-from iciclegcn.config import Config
+from iciclegcn.config import Config, DataConfig
 from iciclegcn.data.cache import load_or_build_cache
 from iciclegcn.data.decode import Pixels
 from iciclegcn.data.sources import open_source
@@ -36,7 +36,7 @@ def join_pretraining(config: Config, precision: str, data_hash: str) -> None:
         UserError: If the images here are not those of rank 0.
     """
     runtime = Runtime.create(config.seed, config.device, precision)
-    images = _images(config, data_hash, runtime.ranks)
+    images = images_of(config.data, data_hash, runtime.ranks)
     pretrain(images, config, runtime, NullMonitor())
 
 
@@ -60,7 +60,7 @@ def join_embedding(
         UserError: If the images here are not those of rank 0.
     """
     runtime = Runtime.create(config.seed, config.device, precision)
-    images = _images(config, data_hash, runtime.ranks)
+    images = images_of(config.data, data_hash, runtime.ranks)
     model = PretrainModel(config, in_channels)
     model.load_state_dict(state)
     embed(images, model, config, runtime, NullMonitor())
@@ -77,7 +77,7 @@ def join_search(run: Path, k: int) -> None:
         UserError: If the run folder cannot be read from here.
     """
     artefacts, ranks = RunArtefacts(run), current_ranks()
-    _require_shared(artefacts, "embed", ranks)
+    require_shared(artefacts, ranks, "features.npy")
     x = artefacts.read_array("features", mapped=True)
     join_neighbors(index_folder(run), x, k, ranks)
 
@@ -103,7 +103,7 @@ def join_clustering(config: Config, precision: str, run: Path) -> None:
     if start is None:
         return
     artefacts = RunArtefacts(run)
-    _require_shared(artefacts, "graph", runtime.ranks)
+    require_shared(artefacts, runtime.ranks, "neighbors.npz")
     x = artefacts.read_array("features", mapped=True)
     graphs = read_scale_graphs(artefacts, config.graph)
     nodes = CellBatches(x, graphs, start.cells.numpy(), config.mgcn, runtime)
@@ -117,24 +117,43 @@ def join_clustering(config: Config, precision: str, run: Path) -> None:
     train_steps(model, nodes, None, config.mgcn, runtime, NullMonitor(), start.state, 0.0)
 
 
-def _require_shared(artefacts: RunArtefacts, stage: str, ranks: Ranks) -> None:
-    if not artefacts.exist(stage):
+def require_shared(artefacts: RunArtefacts, ranks: Ranks, name: str) -> None:
+    """Make sure that what rank 0 has written can be read here.
+
+    Args:
+        artefacts: Of the run.
+        ranks: For the message.
+        name: A file in the run folder.
+
+    Raises:
+        UserError: If it cannot.
+    """
+    if not (artefacts.path / name).is_file():
         raise UserError(
             f"process {ranks.rank} cannot read '{artefacts.path}'; the run folder must be on a "
             "file system that every machine shares"
         )
 
 
-def _images(config: Config, data_hash: str, ranks: Ranks) -> Pixels:
-    """The images of rank 0, from this machine's cache; made by one process where it is absent."""
+def images_of(data: DataConfig, data_hash: str, ranks: Ranks) -> Pixels:
+    """The images of rank 0, from this machine's cache; made by one process where it is absent.
+
+    Args:
+        data: Which images.
+        data_hash: What rank 0's hash to.
+        ranks: Every rank but the first calls this, and the first waits at a barrier.
+
+    Raises:
+        UserError: If the images here are others.
+    """
     if ranks.local_rank > 0:
         ranks.barrier()
-    images = load_or_build_cache(open_source(config.data), config.data, monitor=NullMonitor())
+    images = load_or_build_cache(open_source(data), data, monitor=NullMonitor())
     if ranks.local_rank == 0:
         ranks.barrier()
     if images.data_hash != data_hash:
         raise UserError(
-            f"the images of '{config.data.source}' differ between process 0 and process "
+            f"the images of '{data.source}' differ between process 0 and process "
             f"{ranks.rank}; every machine must see the same files"
         )
     return images.images

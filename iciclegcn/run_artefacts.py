@@ -22,6 +22,8 @@ ARTEFACTS: dict[str, tuple[str, ...]] = {
     "embed": ("features.npy", "pretrained_code.npy"),
     "graph": ("neighbors.npz",),
     "cluster": ("checkpoints/mgcn.safetensors", "assignments_soft.npz", "assignments.csv"),
+    "train": ("checkpoints/classifier.safetensors",),
+    "assign": ("features.npy", "assignments_soft.npz", "assignments.csv"),
     "evaluate": ("metrics.json",),
 }
 

@@ -11,6 +11,8 @@ from typing import IO, Any, BinaryIO
 
 from iciclegcn.errors import UserError
 
+LOCK = ".lock"
+
 _TEMPORARY = ".writing-"
 
 
@@ -97,9 +99,15 @@ def read_csv(file: Path, header: Sequence[str]) -> list[list[str]]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the unfinished files of a killed process; only for the holder of the lock."""
-    for temporary in folder.rglob(f"{_TEMPORARY}*"):
-        temporary.unlink(missing_ok=True)
+    """Remove the unfinished files of a killed process; only for the holder of the lock.
+
+    A folder inside with a lock of its own, another run, is left alone.
+    """
+    for place, folders, names in os.walk(folder):
+        inside = Path(place)
+        folders[:] = [name for name in folders if not (inside / name / LOCK).exists()]
+        for name in filter(is_leftover, names):
+            (inside / name).unlink(missing_ok=True)
 
 
 def is_leftover(name: str) -> bool:

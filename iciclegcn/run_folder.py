@@ -10,14 +10,13 @@ from iciclegcn.config_values import build_config, flatten, read_config_file, to_
 from iciclegcn.errors import UserError
 from iciclegcn.progress import Reporter
 from iciclegcn.run_artefacts import RunArtefacts
-from iciclegcn.run_files import FolderLock, is_leftover, remove_leftovers, write_text
-from iciclegcn.run_manifest import DONE, PENDING, RUNNING, STAGES, Manifest, installed_versions
+from iciclegcn.run_files import LOCK, FolderLock, is_leftover, remove_leftovers, write_text
+from iciclegcn.run_manifest import DONE, PENDING, RUNNING, Manifest, installed_versions
 from iciclegcn.run_monitor import RunMonitor
 
 # Reading labels trains nothing: these may change on a finished run.
 EVALUATION_FIELDS = frozenset({"data.labels", "data.labels_from_folders"})
 
-_LOCK = ".lock"
 _MANIFEST = "manifest.json"
 _CONFIG = "config.yaml"
 _HISTORY = "history.jsonl"
@@ -54,10 +53,10 @@ class RunFolder:
             if not (path / _MANIFEST).exists():
                 return cls._fresh(path, lock, config)
             manifest = Manifest(path / _MANIFEST)
-            untouched = manifest.state("pretrain") == PENDING
+            untouched = not manifest.begun
             if untouched and not (path / _CONFIG).exists():
                 return cls._fresh(path, lock, config)
-            folder = cls(path, lock, _read_config(path), manifest)
+            folder = cls(path, lock, read_config(path), manifest)
             differing = _differences(folder.config, config)
             if differing and untouched:
                 return cls._fresh(path, lock, config)
@@ -81,11 +80,11 @@ class RunFolder:
         if not (path / _MANIFEST).is_file() or not (path / _CONFIG).is_file():
             raise UserError(f"'{path}' is not a run folder; 'iciclegcn run --out {path}' makes one")
         with _closing_on_error(_locked(path, make=False)) as lock:
-            return cls(path, lock, _read_config(path), Manifest(path / _MANIFEST))
+            return cls(path, lock, read_config(path), Manifest(path / _MANIFEST))
 
     @classmethod
     def _fresh(cls, path: Path, lock: FolderLock, config: Config) -> "RunFolder":
-        manifest = Manifest.new(path / _MANIFEST, config.seed)
+        manifest = Manifest.new(path / _MANIFEST, config.seed, config.method)
         write_text(path / _CONFIG, to_yaml(config))
         return cls(path, lock, config, manifest)
 
@@ -99,28 +98,37 @@ class RunFolder:
         """Whether a stage is finished and its results are still there."""
         return self.manifest.state(stage) == DONE and self.artefacts.exist(stage)
 
-    def set_data(self, data_hash: str, shape: tuple[int, ...], skipped: int) -> None:
-        """Remember the images that the run is about.
+    def set_data(
+        self, data_hash: str, shape: tuple[int, ...], skipped: int, base: str | None = None
+    ) -> None:
+        """Remember what the run is about.
 
         Args:
             data_hash: SHA-256 of pixels and paths.
             shape: [N, C, S, S].
             skipped: Number of unreadable files.
+            base: Hash of the clusters that the run begins with; None: it begins with images.
 
         Raises:
-            UserError: If training has begun with other images.
+            UserError: If training has begun with other images, or other clusters.
         """
         known = self.manifest.data
-        if known is not None and known.get("hash") == data_hash:
+        if known is not None and (known.get("hash"), known.get("base")) == (data_hash, base):
             return
-        if known is not None and self.manifest.state("pretrain") != PENDING:
+        begun = known is not None and self.manifest.begun
+        if known is not None and begun and known.get("hash") == data_hash:
+            raise UserError(
+                f"the clusters of '{self.path / str(self.config.base)}' have changed since the run "
+                f"in '{self.path}' began; give another --out, or restore them"
+            )
+        if known is not None and begun:
             raise UserError(
                 f"the images of '{self.config.data.source}' have changed since the run in "
                 f"'{self.path}' began ({known.get('num_images')} images then, {shape[0]} now); "
                 "give another --out, or restore them"
             )
         data = {"hash": data_hash, "num_images": shape[0], "shape": shape, "skipped": skipped}
-        self.manifest.set_data(data)
+        self.manifest.set_data(data if base is None else {**data, "base": base})
 
     def set_evaluation(self, labels: str | None, labels_from_folders: bool) -> None:
         """Change where the truth comes from; the evaluation is then due again."""
@@ -145,7 +153,7 @@ class RunFolder:
         """Run a stage's body; it counts as finished when the block ends without an error.
 
         Args:
-            stage: One of `STAGES`.
+            stage: One of the manifest's.
             reporter: Shown the progress.
             runtime: Device, precision and threads that the stage computes with.
         """
@@ -174,7 +182,8 @@ class RunFolder:
         if stage != "data":  # the same images made again void nothing: their hash is compared
             # A stage done again begins where its rows began, and voids what was made from it.
             size = min(size, known.get("history_start", size))
-            void = STAGES[STAGES.index(stage) + 1 :]
+            stages = self.manifest.stages
+            void = stages[stages.index(stage) + 1 :]
         for name in (stage, *void):
             self._checkpoint(name).unlink(missing_ok=True)
         begun = {"state": RUNNING, "history_start": size, "runtime": runtime}
@@ -198,14 +207,14 @@ def _locked(path: Path, *, make: bool) -> FolderLock:
         raise UserError(f"'{path}' is a file; give a folder as --out")
     if path.is_dir():
         names = {entry.name for entry in path.iterdir() if not is_leftover(entry.name)}
-        if names - {_LOCK} and _MANIFEST not in names:
+        if names - {LOCK} and _MANIFEST not in names:
             raise UserError(f"'{path}' holds other files and no run; give another --out")
     try:
         if make:
             path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make '{path}': {error.strerror or error}") from error
-    lock = FolderLock(path / _LOCK)
+    lock = FolderLock(path / LOCK)
     remove_leftovers(path)
     return lock
 
@@ -223,7 +232,12 @@ def _warn_of_other_runtime(
         )
 
 
-def _read_config(path: Path) -> Config:
+def read_config(path: Path) -> Config:
+    """The configuration of a run, from its folder.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
     values = read_config_file(path / _CONFIG)
     if not values:
         raise UserError(f"'{path / _CONFIG}' is empty; restore it, or give another --out")

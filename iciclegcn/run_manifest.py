@@ -11,7 +11,15 @@ import iciclegcn
 from iciclegcn.errors import UserError
 from iciclegcn.run_files import read_json, write_json
 
-STAGES = ("data", "pretrain", "embed", "graph", "cluster", "evaluate")
+_CLASSIFIER = ("data", "train", "assign", "graph", "evaluate")
+# Every method's stages, in order; each makes its results from those before it.
+STAGES: dict[str, tuple[str, ...]] = {
+    "icicle": ("data", "pretrain", "embed", "graph", "cluster", "evaluate"),
+    "gcc": _CLASSIFIER,
+    "self-label": _CLASSIFIER,
+    "ruc": _CLASSIFIER,
+}
+
 PENDING, RUNNING, DONE = "pending", "running", "done"
 
 _FORMAT = 1
@@ -39,8 +47,8 @@ class Manifest:
             self._write()
 
     @classmethod
-    def new(cls, file: Path, seed: int) -> "Manifest":
-        """Write the manifest of a run that has not begun."""
+    def new(cls, file: Path, seed: int, method: str = "icicle") -> "Manifest":
+        """Write the manifest of a run of a method that has not begun."""
         content: dict[str, Any] = {
             "format": _FORMAT,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -49,9 +57,19 @@ class Manifest:
             "cpus": os.cpu_count(),
             "seed": seed,
             "data": None,
-            "stages": {stage: {"state": PENDING} for stage in STAGES},
+            "stages": {stage: {"state": PENDING} for stage in STAGES[method]},
         }
         return cls(file, content)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The run's stages, in order."""
+        return next(stages for stages in STAGES.values() if set(stages) == set(self._stages))
+
+    @property
+    def begun(self) -> bool:
+        """Whether training has begun: from here on images and configuration are fixed."""
+        return self.state(self.stages[1]) != PENDING
 
     @property
     def versions(self) -> dict[str, str]:
@@ -60,7 +78,10 @@ class Manifest:
 
     @property
     def data(self) -> dict[str, Any] | None:
-        """Hash, number, shape and skipped files of the images; None before they are known."""
+        """Hash, number, shape and skipped files of the images; None before they are known.
+
+        ``base`` is the hash of the clusters that the run began with, if it did.
+        """
         data: dict[str, Any] | None = self._content["data"]
         return data
 
@@ -71,16 +92,21 @@ class Manifest:
 
     def stage(self, stage: str) -> dict[str, Any]:
         """A copy of what is known of a stage: ``state``, ``seconds`` and more."""
-        return dict(self._content["stages"][stage])
+        return dict(self._stages[stage])
 
     def state(self, stage: str) -> str:
         """``pending``, ``running`` (perhaps interrupted) or ``done``."""
-        return str(self._content["stages"][stage]["state"])
+        return str(self._stages[stage]["state"])
 
     def set_stages(self, changes: dict[str, dict[str, Any]]) -> None:
         """Replace what is known of some stages, all at once."""
-        self._content["stages"].update(changes)
+        self._stages.update(changes)
         self._write()
+
+    @property
+    def _stages(self) -> dict[str, dict[str, Any]]:
+        stages: dict[str, dict[str, Any]] = self._content["stages"]
+        return stages
 
     def _write(self) -> None:
         write_json(self._file, self._content)
@@ -95,10 +121,10 @@ class Manifest:
             and isinstance(content.get("versions"), dict)
             and isinstance(content.get("data"), dict | None)
             and isinstance(stages, dict)
+            and any(set(stages) == set(known) for known in STAGES.values())
             and all(
-                isinstance(stages.get(stage), dict)
-                and stages[stage].get("state") in (PENDING, RUNNING, DONE)
-                for stage in STAGES
+                isinstance(known, dict) and known.get("state") in (PENDING, RUNNING, DONE)
+                for known in stages.values()
             )
         )
         if not sound:

@@ -6,7 +6,7 @@ from typing import Any
 
 from iciclegcn.progress import duration
 from iciclegcn.run_artefacts import RunArtefacts
-from iciclegcn.run_manifest import DONE, STAGES, Manifest
+from iciclegcn.run_manifest import DONE, Manifest
 
 _FIGURES = ("acc", "nmi", "ari", "f1", "purity")
 _HEADS = {
@@ -15,7 +15,9 @@ _HEADS = {
     "code": "code",
     "pretrained_code": "without GCNs",
     "kmeans_features": "k-means on features",
+    "base": "the run before",
 }
+_METHODS = {"gcc": "GCC", "self-label": "self-labelling", "ruc": "RUC"}
 _WIDTH = 79
 _INDENT = 13
 _MOST_SIZES = 12
@@ -28,10 +30,10 @@ def summarize(artefacts: RunArtefacts) -> str:
         artefacts: Results of the run; it may have finished only some stages.
     """
     manifest = Manifest(artefacts.path / "manifest.json")
-    done = [stage for stage in STAGES if manifest.state(stage) == DONE]
+    done = [stage for stage in manifest.stages if manifest.state(stage) == DONE]
     lines = list(_facts(artefacts, manifest, done))
-    if "evaluate" in done and (heads := artefacts.read_metrics()["heads"]):
-        lines += ["", *_table(heads, artefacts.read_metrics()["output"])]
+    if "evaluate" in done and (metrics := artefacts.read_metrics())["heads"]:
+        lines += ["", *_table(metrics), *_attacks(metrics.get("robustness") or {})]
     return "\n".join(lines)
 
 
@@ -42,19 +44,21 @@ def _facts(artefacts: RunArtefacts, manifest: Manifest, done: list[str]) -> Iter
     if data is not None:
         skipped = f", {data['skipped']:,} skipped (skipped.csv)" if data["skipped"] else ""
         yield _line("images", f"{data['num_images']:,}{skipped}")
-    if "cluster" in done:
+    if {"cluster", "assign"} & set(done):
         yield _line("assignments", str(path / "assignments.csv"))
     if "evaluate" in done:
         yield from _clusters(artefacts.read_metrics())
     spent = [(stage, manifest.stage(stage)["seconds"]) for stage in done]
     yield _line("time", ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in spent))
-    missing = [stage for stage in STAGES if stage not in done]
-    if missing and missing[0] not in ("data", "pretrain"):
+    missing = [stage for stage in manifest.stages if stage not in done]
+    if missing and missing[0] not in ("data", "pretrain", "train"):
         command = f"iciclegcn {missing[0]} --out {shlex.quote(str(path))}"
         yield _line("next", command)
 
 
 def _clusters(metrics: dict[str, Any]) -> Iterator[str]:
+    if metrics.get("method") in _METHODS:
+        yield _line("method", _METHODS[metrics["method"]])
     sizes = sorted(metrics["cluster_sizes"], reverse=True)
     empty = sum(size == 0 for size in sizes)
     listed = ", ".join(f"{size:,}" for size in sizes[:_MOST_SIZES])
@@ -65,23 +69,45 @@ def _clusters(metrics: dict[str, Any]) -> Iterator[str]:
     yield _line("confidence", f"{metrics['mean_confidence']:.3f} on average")
     if metrics["stream_agreement"] is not None:
         yield _line("agreement", f"{metrics['stream_agreement']:.3f} between the streams")
+    if metrics.get("network_agreement") is not None:
+        yield _line("agreement", f"{metrics['network_agreement']:.3f} between the networks")
+    if metrics.get("base_agreement") is not None:
+        yield _line("unchanged", f"{metrics['base_agreement']:.1%} of the run before")
     if metrics["silhouette"] is not None:
         yield _line("silhouette", f"{metrics['silhouette']:.3f} of the features")
+    if metrics.get("neighbor_purity") is not None:
+        yield _line("neighbours", f"{metrics['neighbor_purity']:.1%} of the same class")
 
 
-def _table(heads: dict[str, dict[str, float]], output: str) -> Iterator[str]:
+def _table(metrics: dict[str, Any]) -> Iterator[str]:
     """One row a head; the one in assignments.csv comes first."""
-    yield f"{'':<20}" + "".join(f"{figure.upper():>7}" for figure in _FIGURES)
-    for name, figures in heads.items():
-        if name == output:
+    calibration = metrics.get("calibration") or {}
+    last = f"{'ECE':>7}" if calibration else ""
+    yield f"{'':<20}" + "".join(f"{figure.upper():>7}" for figure in _FIGURES) + last
+    for name, figures in metrics["heads"].items():
+        if name == metrics["output"]:
             continue  # the first row has it
-        title = "assignments.csv" if name == "output" else _title(name)
-        yield f"{title:<20}" + "".join(f"{figures[figure]:>7.3f}" for figure in _FIGURES)
+        row = "".join(f"{figures[figure]:>7.3f}" for figure in _FIGURES)
+        if name in calibration:
+            row += f"{calibration[name]['ece']:>7.3f}"
+        yield f"{'assignments.csv' if name == 'output' else _title(name):<20}{row}"
+
+
+def _attacks(robustness: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """One row an attack: the accuracy without, and with pixels changed by so many of 255."""
+    for number, (name, figures) in enumerate(robustness.items()):
+        if number == 0:
+            changes = [f"{255 * epsilon:g}/255" for epsilon in figures["epsilons"]]
+            yield ""
+            yield f"{'ACC under attack':<20}" + "".join(f"{x:>9}" for x in ("none", *changes))
+        shares = (figures["clean"], *figures["accuracies"])
+        yield f"{name.upper():<20}" + "".join(f"{share:>9.3f}" for share in shares)
 
 
 def _title(head: str) -> str:
-    if head.startswith("stream_"):
-        return f"stream {head[7:]}"
+    kind, _, number = head.partition("_")
+    if number.isdecimal():
+        return f"{kind} {number}"
     return _HEADS[head]
 
 

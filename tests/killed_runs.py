@@ -1,4 +1,4 @@
-"""Runs a tiny run in child processes that are killed; started by test_resume in its own process.
+"""Runs tiny runs in child processes that are killed; started by test_resume in its own process.
 
 The libraries are loaded once, before the first fork, so that a child's life is all training.
 """
@@ -11,36 +11,65 @@ import sys
 import time
 from pathlib import Path
 
+import iciclegcn.classifier_stages
+import iciclegcn.evaluate_stage
+import iciclegcn.graph_stage
+import iciclegcn.methods.gcc
 import iciclegcn.methods.icicle
 import iciclegcn.methods.pretraining
+import iciclegcn.methods.ruc
+import iciclegcn.methods.self_label
 import iciclegcn.run_history
 import iciclegcn.stages
 from iciclegcn.config import Config
 from iciclegcn.pipeline import run
-from tests.tiny_run import tiny_config, write_images
+from tests.tiny_run import tiny_config, tiny_gcc, tiny_on_a_run, write_images
 
-KILLS = 5
+SAVING = (
+    iciclegcn.methods.gcc,
+    iciclegcn.methods.icicle,
+    iciclegcn.methods.pretraining,
+    iciclegcn.methods.ruc,
+    iciclegcn.methods.self_label,
+)
 
 
-def main(folder: Path, seed: int) -> None:
-    """Write ``folder/whole`` (uninterrupted) and ``folder/killed``; print what happened."""
-    for module in (iciclegcn.methods.icicle, iciclegcn.methods.pretraining):
+def main(folder: Path, seed: int, methods: list[str]) -> None:
+    """Write ``folder/METHOD/whole`` (uninterrupted) and ``killed``; print what happened."""
+    for module in SAVING:
         module.SAVE_INTERVAL = 0.0  # type: ignore[attr-defined]
     iciclegcn.run_history._FLUSH_INTERVAL = 0.0
-    config = tiny_config(
-        write_images(folder / "images.npy", 200),
-        pretrain__epochs=8,
-        pretrain__batch_size=50,
-        mgcn__iterations=30,
-    )
+    images = write_images(folder / "images.npy", 200)
+    reports = {}
+    for method in methods:
+        config = config_of(method, images, folder / "gcc" / "whole")
+        kills = 5 if method == "icicle" else 2
+        reports[method] = killed_and_whole(config, folder / method, kills, random.Random(seed))
+    print(json.dumps(reports))
+
+
+def config_of(method: str, images: Path, base: Path) -> Config:
+    """Some seconds of a method; what begins with a run begins with ``base``."""
+    if method == "icicle":
+        changes = {"pretrain__epochs": 8, "pretrain__batch_size": 50, "mgcn__iterations": 30}
+        return tiny_config(images, **changes)
+    gcc = tiny_gcc(images, gcc__epochs=6)
+    if method == "gcc":
+        return gcc
+    name = method.replace("-", "_")
+    return tiny_on_a_run(gcc, method, str(base), **{f"{name}__epochs": 4})
+
+
+def killed_and_whole(
+    config: Config, folder: Path, kills: int, draws: random.Random
+) -> dict[str, object]:
+    """Run once as a whole, and once in so many pieces and a last one."""
     assert_exit(start(config, folder / "whole"), 0)
-    rows = history(folder / "whole")
-    total = rows.count(b"\n")
-    draws = random.Random(seed)
-    moments = [int(total * (part + draws.random()) / KILLS) for part in range(KILLS)]
+    total = history(folder / "whole").count(b"\n")
+    moments = [int(total * (part + draws.random()) / kills) for part in range(kills)]
     killed = [kill_at(config, folder / "killed", rows, draws.random() / 100) for rows in moments]
     assert_exit(start(config, folder / "killed"), 0)
-    print(json.dumps({"moments": moments, "rows": total, "killed": killed}))
+    return {"moments": moments, "rows": total, "killed": killed}
 
 
 def start(config: Config, out: Path) -> int:
@@ -83,4 +112,4 @@ def assert_exit(child: int, code: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

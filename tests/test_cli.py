@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 import iciclegcn
-from iciclegcn.cli import default_out, main, resolve_config
+from iciclegcn.cli import main
+from iciclegcn.cli_config import resolve_config
 from iciclegcn.cli_parser import parse
 from iciclegcn.config import Config
 from iciclegcn.config_values import build_config, read_config_file
 from iciclegcn.distributed.launch import Job, Processes
-from iciclegcn.presets import preset_config
-from tests.tiny_run import tiny_options, write_images, write_labels
+from tests.tiny_run import TINY_GCC, TINY_ON_A_RUN, tiny_options, write_images, write_labels
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -73,24 +73,6 @@ def test_without_words_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out.startswith("usage: iciclegcn COMMAND")
 
 
-def test_a_bare_run_is_quick_on_digits() -> None:
-    assert resolved("run") == preset_config("quick", "digits")
-    assert resolved("run").num_clusters == 10
-
-
-def test_the_preset_then_the_file_then_the_flags(home: Path) -> None:
-    text = "preset: official\ndata: {source: cifar10}\npretrain: {epochs: 7, batch_size: 64}\n"
-    (home / "c.yaml").write_text(text, encoding="utf-8")
-    config = resolved("run --pretrain.epochs 9 --config c.yaml")
-    expected = build_config(
-        preset_config("official", "cifar10"),
-        {"pretrain.epochs": 9, "pretrain.batch_size": 64},
-    )
-    assert config == expected
-    assert resolved("run stl10 --preset paper --config c.yaml").preset == "paper"
-    assert resolved("run stl10 --config c.yaml").data.source == "stl10"
-
-
 def test_the_printed_configuration_is_the_one_that_runs(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,20 +84,6 @@ def test_the_printed_configuration_is_the_one_that_runs(
     assert build_config(Config(), read_config_file(home / "c.yaml")) == resolved(words)
     assert resolved("run --config c.yaml") == resolved(words)
     assert list(home.iterdir()) == [home / "c.yaml"]
-
-
-@pytest.mark.parametrize(
-    ("words", "out"),
-    [
-        ("run", "runs/digits-quick-0"),
-        ("run photos/holiday.zip --seed 3", "runs/holiday-quick-3"),
-        ("run ./my%20pets! --preset paper", "runs/my_20pets-paper-0"),
-        ("run cifar10:/somewhere", "runs/cifar10-quick-0"),
-        ("run .", "runs/here-quick-0"),
-    ],
-)
-def test_without_out_the_folder_is_named_for_the_run(words: str, out: str) -> None:
-    assert default_out(resolved(words)) == Path(out)
 
 
 MISTAKES = [
@@ -146,6 +114,14 @@ MISTAKES = [
     ("run --out full", "holds other files and no run; give another --out"),
     ("embed --out nothing", "'nothing' is not a run folder"),
     ("evaluate --out full --labels y.csv", "'full' is not a run folder"),
+    ("run --method gcc --preset official", "'--preset official' is IcicleGCN's alone"),
+    ("run --method ruc", "use 'iciclegcn refine --run DIR'"),
+    ("run --gcc.epochs 3", "changes nothing with the method icicle; add --method gcc"),
+    ("run --method gcc --gcc.extra_source digist", "did you mean 'digits'?"),
+    ("pretrain --method gcc", "unknown option '--method'"),
+    ("refine", "required: --run"),
+    ("refine --run nothing", "'nothing' is not a run folder; give that of a finished run"),
+    ("self-label --run full --self_label.epochs 0", "'full' is not a run folder"),
     ("unknown", "unknown command 'unknown'"),
 ]
 
@@ -222,6 +198,34 @@ def test_stages_have_commands(home: Path, capsys: pytest.CaptureFixture[str]) ->
     labels = str(write_labels(home / "labels.csv"))
     assert main(["evaluate", *out, "--labels", labels]) == 0
     assert "without GCNs" in capsys.readouterr().out
+
+
+def test_every_method_has_a_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images(home / "images.npy")
+    labels = str(write_labels(home / "labels.csv"))
+    words = ["run", "images.npy", "--method", "gcc", "--self-label", "--labels", labels]
+    words += [*tiny_options(TINY_GCC), *tiny_options(TINY_ON_A_RUN["self-label"])]
+    assert main(words) == 0
+    output = capsys.readouterr()
+    out = "runs/images-gcc-quick-0"
+    assert f"run folder   {out}/self-label\n" in output.out
+    assert "the run before" in output.out
+    assert "ECE" in output.out
+    assert output.err.count("train: ") == 2
+    assert main(words) == 0
+    assert capsys.readouterr().out == output.out
+
+    refine = ["refine", "--run", f"{out}/self-label", *tiny_options(TINY_ON_A_RUN["ruc"])]
+    assert main(refine) == 0
+    output = capsys.readouterr()
+    assert f"{out}/self-label/ruc/assignments.csv" in output.out
+    assert "network 1" in output.out
+    assert main([*refine, "--ruc.epochs", "3"]) == 2
+    assert "ruc.epochs: 2 -> 3" in capsys.readouterr().err
+    assert main([*refine, "--out", f"{out}/self-label"]) == 2
+    assert "is the run to begin with; give another --out" in capsys.readouterr().err
+    assert main(["evaluate", "--out", out, "--robustness"]) == 0
+    assert "ACC under attack" in capsys.readouterr().out
 
 
 def test_an_interruption_says_that_the_same_command_goes_on(

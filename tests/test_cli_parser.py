@@ -37,10 +37,34 @@ def test_dashes_and_underscores_are_the_same() -> None:
     assert given("run --pretrain.batch_size=8 --num-clusters=3") == expected
 
 
-@pytest.mark.parametrize("field", config_fields())
+@pytest.mark.parametrize("field", sorted(config_fields().keys() - {"base"}))
 def test_every_field_is_an_option(field: str) -> None:
     assert given(f"run --{field} 1") == {field: "1"}
-    assert given(f"pretrain --{field} 1") == {field: "1"}
+    if field != "method":  # 'pretrain' is a stage of one
+        assert given(f"pretrain --{field} 1") == {field: "1"}
+
+
+@pytest.mark.parametrize(
+    ("command", "section", "others"),
+    [("self-label", "self_label", "ruc"), ("refine", "ruc", "gcc")],
+)
+def test_what_begins_with_a_run_takes_its_methods_fields(
+    command: str, section: str, others: str
+) -> None:
+    assert given(f"{command} --run a --{section}.epochs 3 --seed 1 --graph.k 2") == {
+        f"{section}.epochs": "3",
+        "seed": "1",
+        "graph.k": "2",
+    }
+    for field in (f"{others}.epochs", "data.source", "num-clusters"):
+        with pytest.raises(UserError, match=f"unknown option '--{field}'"):
+            parse(f"{command} --run a --{field} 1".split())
+
+
+def test_self_labelling_may_follow_a_run() -> None:
+    assert parse(["run", "--self-label"]).self_label is True
+    assert parse(["run"]).self_label is False
+    assert given("run --self-label --self-label.epochs 3") == {"self_label.epochs": "3"}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +78,10 @@ def test_every_field_is_an_option(field: str) -> None:
         ("run --seed", "argument --seed: expected one argument"),
         ("run a b", "unexpected 'b'"),
         ("embed", "required: --out"),
+        ("refine", "required: --run"),
+        ("self-label --out a", "required: --run"),
+        ("refine --run a --epochs 3", "did you mean '--ruc.epochs'?"),
+        ("embed --out a --self-label", "unknown option '--self-label'"),
         ("embed --out a --seed 3", "unknown option '--seed'"),
         ("run --strict=1", "--strict"),
     ],
@@ -97,7 +125,7 @@ def test_the_help_of_run_is_short_and_fits_a_terminal(
 
 def test_all_fields_are_listed_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     text = help_of("run --help-all", capsys)
-    for name in config_fields():
+    for name in config_fields().keys() - {"base"}:
         assert f"--{name} " in text or f"--{name.replace('_', '-')} " in text
 
 

@@ -10,9 +10,12 @@ from iciclegcn.config import (
     BackboneConfig,
     Config,
     DataConfig,
+    GCCConfig,
     GraphConfig,
     MGCNConfig,
     PretrainConfig,
+    RUCConfig,
+    SelfLabelConfig,
     ViewConfig,
 )
 from iciclegcn.errors import UserError
@@ -25,6 +28,9 @@ SECTIONS: dict[str, Any] = {
     "pretrain": PretrainConfig,
     "graph": GraphConfig,
     "mgcn": MGCNConfig,
+    "gcc": GCCConfig,
+    "self_label": SelfLabelConfig,
+    "ruc": RUCConfig,
 }
 
 
@@ -103,6 +109,61 @@ SECTIONS: dict[str, Any] = {
         ("mgcn.output", "stream_a", "streams, stream_0, stream_1, ... or q (got 'stream_a')"),
         ("mgcn.output", "stream_", "streams, stream_0, stream_1, ... or q"),
         ("mgcn.output", "stream_²", "streams, stream_0, stream_1, ... or q"),
+        ("gcc.epochs", 0, "at least 1 (got 0)"),
+        ("gcc.batch_size", 1, "at least 2"),
+        ("gcc.optimizer", "lars", "one of sgd, adam"),
+        ("gcc.learning_rate", 0.0, "positive (got 0.0)"),
+        ("gcc.head_rate", 0.0, "positive"),
+        ("gcc.momentum", -0.1, "0 or more"),
+        ("gcc.weight_decay", -1e-4, "0 or more"),
+        ("gcc.final_rate", 1.1, "in [0, 1] (got 1.1)"),
+        ("gcc.projection_channels", 0, "at least 1"),
+        ("gcc.num_heads", 0, "at least 1"),
+        ("gcc.memory_length", 0, "at least 1"),
+        ("gcc.num_neighbors", 0, "at least 1"),
+        ("gcc.contrast_neighbors", -1, "0 or more"),
+        ("gcc.contrast_neighbors", 7, "at most 'gcc.num_neighbors' + 1 (got 7)"),
+        ("gcc.neighbor_scale", 0.0, "positive"),
+        ("gcc.first_graph_epoch", 0, "at least 1"),
+        ("gcc.first_graph_epoch", 1000, "below 'gcc.epochs', 1000 (got 1000)"),
+        ("gcc.graph_interval", 0, "at least 1"),
+        ("gcc.temperature", 0.0, "positive"),
+        ("gcc.assignment_loss", "entropy", "one of contrast, scan"),
+        ("gcc.assignment_temperature", math.nan, "positive"),
+        ("gcc.instance_weight", -1.0, "0 or more"),
+        ("gcc.assignment_weight", -1.0, "0 or more"),
+        ("gcc.balance_weight", -1.0, "0 or more"),
+        ("gcc.keep", "accuracy", "one of last, loss (got 'accuracy')"),
+        ("self_label.epochs", 0, "at least 1 (got 0)"),
+        ("self_label.batch_size", 1, "at least 2"),
+        ("self_label.learning_rate", 0.0, "positive"),
+        ("self_label.weight_decay", -1e-4, "0 or more"),
+        ("self_label.threshold", 1.0, "in [0, 1) (got 1.0)"),
+        ("self_label.operations", -1, "0 or more"),
+        ("self_label.cutout", 1.0, "in [0, 1)"),
+        ("self_label.weak_crop", (0.0, 1.0), "0 < low <= high <= 1 (got (0.0, 1.0))"),
+        ("self_label.average_decay", 1.0, "in [0, 1) or null (got 1.0)"),
+        ("ruc.epochs", 0, "at least 1 (got 0)"),
+        ("ruc.batch_size", 1, "at least 2"),
+        ("ruc.learning_rate", 0.0, "positive"),
+        ("ruc.momentum", -0.1, "0 or more"),
+        ("ruc.weight_decay", -1e-4, "0 or more"),
+        ("ruc.sampling", "labels", "one of confidence, metric, hybrid (got 'labels')"),
+        ("ruc.confidence_threshold", 1.1, "in [0, 1]"),
+        ("ruc.num_neighbors", 0, "at least 1"),
+        ("ruc.least_clean", 1.1, "in [0, 1]"),
+        ("ruc.label_smoothing", 1.0, "in [0, 1) or null (got 1.0)"),
+        ("ruc.refurbish_threshold", -0.1, "in [0, 1]"),
+        ("ruc.refurbish_growth", -0.1, "0 or more"),
+        ("ruc.refurbish_interval", 0, "at least 1"),
+        ("ruc.sharpening", 0.0, "positive"),
+        ("ruc.mix_alpha", 0.0, "positive"),
+        ("ruc.unlabelled_weight", -1.0, "0 or more"),
+        ("ruc.ramp_epochs", 0, "at least 1"),
+        ("ruc.ramp_floor", math.nan, "in [0, 1]"),
+        ("ruc.operations", -1, "0 or more"),
+        ("ruc.cutout", 1.0, "in [0, 1)"),
+        ("ruc.weak_crop", (0.9, 0.8), "0 < low <= high <= 1 (got (0.9, 0.8))"),
     ],
 )
 def test_impossible_values_are_refused(name: str, value: object, rule: str) -> None:
@@ -116,6 +177,7 @@ def test_impossible_values_are_refused(name: str, value: object, rule: str) -> N
     ("changes", "message"),
     [
         ({"num_clusters": 1}, "'--num-clusters' must be at least 2 (got 1)"),
+        ({"method": "scan"}, "'method' must be one of icicle, gcc, self-label, ruc (got 'scan')"),
         ({"precision": "fp64"}, "'precision' must be one of auto, fp32, bf16, fp16 (got 'fp64')"),
         (
             {"mgcn": MGCNConfig(output="stream_2")},
@@ -147,6 +209,10 @@ def test_fusion_weights_above_one_must_be_meant() -> None:
         GraphConfig(k=(1,)),
         GraphConfig(k=(1, 3, 5, 10)),
         MGCNConfig(iterations=0, stream_weights=(0.0,), output="q"),
+        GCCConfig(
+            epochs=2, batch_size=2, first_graph_epoch=1, num_neighbors=1, contrast_neighbors=0
+        ),
+        GCCConfig(num_neighbors=2, contrast_neighbors=3, momentum=0, final_rate=1, keep="loss"),
         Config(num_clusters=2, graph=GraphConfig(k=(1, 2, 3)), mgcn=MGCNConfig(output="stream_2")),
     ],
 )
@@ -200,7 +266,27 @@ def test_defaults_are_the_papers() -> None:
     assert (stage_2.code_weight, stage_2.stream_weights) == (0.1, (0.05, 0.01))
     assert (stage_2.kmeans_restarts, stage_2.degrees_of_freedom) == (20, 1.0)
     assert (stage_2.iterations, stage_2.learning_rate) == (1000, 1e-4)
+    gcc = config.gcc
+    assert (gcc.epochs, gcc.first_graph_epoch, gcc.graph_interval) == (1000, 50, 5)
+    assert (gcc.optimizer, gcc.learning_rate, gcc.momentum) == ("sgd", 0.4, 0.9)
+    assert (gcc.weight_decay, gcc.final_rate, gcc.head_rate) == (1e-4, 1e-3, 1.0)
+    assert (gcc.memory_length, gcc.num_neighbors, gcc.contrast_neighbors) == (4, 5, 3)
+    assert (gcc.neighbor_scale, gcc.projection_channels) == (3.0, 128)
+    assert (gcc.temperature, gcc.assignment_temperature) == (0.1, 1.0)
+    weights = (gcc.instance_weight, gcc.assignment_weight, gcc.balance_weight)
+    assert weights == (2.0, 1.0, 2.0)
+    taught = config.self_label
+    assert (taught.epochs, taught.batch_size, taught.learning_rate) == (200, 1000, 5e-5)
+    assert (taught.weight_decay, taught.threshold, taught.operations) == (1e-4, 0.98, 4)
+    ruc = config.ruc
+    assert (ruc.epochs, ruc.batch_size, ruc.ramp_epochs) == (200, 250, 200)
+    assert (ruc.learning_rate, ruc.momentum, ruc.weight_decay) == (0.01, 0.9, 5e-4)
+    assert (ruc.sampling, ruc.confidence_threshold, ruc.num_neighbors) == ("hybrid", 0.99, 100)
+    assert (ruc.label_smoothing, ruc.sharpening, ruc.operations) == (0.5, 0.5, 2)
+    assert (ruc.mix_alpha, ruc.unlabelled_weight, ruc.ramp_floor) == (4.0, 25.0, 0.1)
+    assert (ruc.refurbish_threshold, ruc.refurbish_growth) == (0.99, 0.0)
     # What this library adds is off.
+    assert (gcc.num_heads, gcc.assignment_loss, gcc.keep) == (1, "contrast", "last")
     assert (stage_2.gcn_init, stage_2.centers, stage_2.propagation_steps) == (
         "random",
         "code",

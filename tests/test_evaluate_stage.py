@@ -9,15 +9,12 @@ from iciclegcn.config import Config
 from iciclegcn.config_values import build_config
 from iciclegcn.data.labels import Labels
 from iciclegcn.errors import UserError
-from iciclegcn.evaluate_stage import (
-    evaluate_stage,
-    figures_with_labels,
-    figures_without_labels,
-    head_clusters,
-)
+from iciclegcn.evaluate_stage import evaluate_stage, figures_with_labels
 from iciclegcn.progress import SilentReporter
 from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_figures import figures_without_labels
 from iciclegcn.run_folder import RunFolder
+from iciclegcn.run_heads import head_clusters
 from tests.tiny_run import write_images, write_labels
 
 HEADS = {"output", "streams", "stream_0", "stream_1", "q", "code", "pretrained_code"}
@@ -78,13 +75,14 @@ def test_every_head_is_scored_by_its_own_clusters(config: Config, tmp_path: Path
     half = heads["pretrained_code"]["acc"]
     assert 0.5 < half < 0.65
     assert figures["num_classes"] == 10
+    assert figures["neighbor_purity"] == (N - 10) / N
     assert figures["knn_accuracy"] == (N - 10) / N  # the first of each digit follows another
     assert figures["homophily"] == [pytest.approx((N - 10) / N)] * 2  # a ring through the digits
 
 
 def test_the_mean_of_the_streams_is_not_one_of_them(config: Config, tmp_path: Path) -> None:
     with finished(tmp_path / "run", config) as folder:
-        clusters = head_clusters(folder.artefacts)
+        clusters = head_clusters(folder.artefacts, config)
     assert (clusters["stream_0"] == TRUTH).all()
     assert (clusters["stream_1"] != TRUTH).all()
     assert (clusters["streams"] == TRUTH).all()  # the first stream is the surer one

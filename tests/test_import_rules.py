@@ -28,6 +28,8 @@ RULES: dict[str, set[str]] = {
         "iciclegcn.distributed.ranks",
     },
     "iciclegcn.evaluation": {"numpy", "scipy", "sklearn", "graphs"},
+    "iciclegcn.evaluation.robustness": {"numpy", "torch"},
+    "iciclegcn.evaluation.calibration_plot": {"matplotlib"},
     "iciclegcn.data": {
         *("numpy", "PIL", "torch", "torchvision", "sklearn", "mlxtend"),
         *("iciclegcn.config", "iciclegcn.monitor", "iciclegcn.errors"),
@@ -47,6 +49,7 @@ FREE = {"iciclegcn.pipeline", "iciclegcn.cli"}
 ONLY_LATE = {
     "graphs.backends": {"sklearn", "torch_cluster"},
     "graphs.partition": {"pymetis"},
+    "iciclegcn.evaluation.calibration_plot": {"matplotlib"},
     "iciclegcn.cli": {"torch", "iciclegcn.pipeline"},
     "iciclegcn.distributed.launch": {"torch"},
 }

@@ -6,7 +6,13 @@ import pytest
 
 from iciclegcn.pipeline import run, run_stage
 from iciclegcn.run_artefacts import RunArtefacts
-from tests.tiny_run import tiny_config, write_images, write_labels
+from tests.tiny_run import (
+    tiny_config,
+    tiny_gcc,
+    tiny_on_a_run,
+    write_images,
+    write_labels,
+)
 
 NOT_COMPARED = {"config.yaml", "manifest.json", "metrics.json"}
 
@@ -39,6 +45,30 @@ def test_true_permuted_and_absent_labels_give_the_same_bytes(tmp_path: Path) -> 
     figures = {name: RunArtefacts(out).read_metrics()["heads"] for name, out in runs.items()}
     assert figures["absent"] is None
     assert figures["with_true"] != figures["with_permuted"]
+
+
+def test_labels_stay_out_of_every_method(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images.npy")
+    results: dict[str, dict[str, bytes]] = {}
+    scores: dict[str, list[float]] = {}
+    for name, seed in (("true", None), ("permuted", 1)):
+        labels = str(write_labels(tmp_path / f"{name}.csv", seed))
+        config = tiny_gcc(images, data__labels=labels)
+        out = run(config, tmp_path / name)
+        for method in ("self-label", "ruc"):
+            run(tiny_on_a_run(config, method), out / method)
+        results[name] = contents(out)
+        folders = [out, out / "self-label", out / "ruc"]
+        metrics = [RunArtefacts(folder).read_metrics() for folder in folders]
+        scores[name] = [each["heads"]["kmeans_features"]["nmi"] for each in metrics]
+    assert results["true"].keys() == results["permuted"].keys()
+    weights = [name for name in results["true"] if name.endswith(".safetensors")]
+    assert len(weights) == 4  # GCC's networks too
+    differing = {
+        file for file in results["true"] if results["true"][file] != results["permuted"][file]
+    }
+    assert {Path(file).name for file in differing} <= NOT_COMPARED
+    assert all(a != b for a, b in zip(scores["true"], scores["permuted"], strict=True))
 
 
 def test_evaluating_with_labels_changes_the_metrics_alone(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from iciclegcn.errors import UserError
 from iciclegcn.run_files import (
+    LOCK,
     FolderLock,
     is_leftover,
     read_csv,
@@ -65,6 +66,17 @@ def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     assert len(list((tmp_path / "deep").iterdir())) == 1
     remove_leftovers(tmp_path)
     assert list((tmp_path / "deep").iterdir()) == []
+
+
+def test_what_another_run_inside_is_writing_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "inner" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "checkpoints").mkdir()
+    for place in (tmp_path, tmp_path / "inner"):
+        (place / LOCK).touch()
+        (place / "checkpoints" / ".writing-train.pt").touch()
+    remove_leftovers(tmp_path)
+    assert not list((tmp_path / "checkpoints").iterdir())
+    assert len(list((tmp_path / "inner" / "checkpoints").iterdir())) == 1
 
 
 def test_tables_survive_commas_quotes_and_line_feeds(tmp_path: Path) -> None:

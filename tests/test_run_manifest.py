@@ -12,11 +12,23 @@ from iciclegcn.run_manifest import DONE, PENDING, RUNNING, STAGES, Manifest, ins
 def test_a_new_manifest_has_every_stage_pending(tmp_path: Path) -> None:
     Manifest.new(tmp_path / "manifest.json", seed=5)
     manifest = Manifest(tmp_path / "manifest.json")
-    assert [manifest.state(stage) for stage in STAGES] == [PENDING] * 6
+    assert manifest.stages == STAGES["icicle"]
+    assert [manifest.state(stage) for stage in manifest.stages] == [PENDING] * 6
+    assert not manifest.begun
     content = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     assert content["seed"] == 5
     assert content["data"] is None
     assert content["platform"]
+
+
+def test_a_classifiers_manifest_has_its_own_stages(tmp_path: Path) -> None:
+    Manifest.new(tmp_path / "manifest.json", seed=5, method="ruc")
+    manifest = Manifest(tmp_path / "manifest.json")
+    assert manifest.stages == ("data", "train", "assign", "graph", "evaluate")
+    manifest.set_stages({"data": {"state": DONE}})
+    assert not manifest.begun
+    manifest.set_stages({"train": {"state": RUNNING}})
+    assert Manifest(tmp_path / "manifest.json").begun
 
 
 def test_versions_are_those_of_the_packages() -> None:

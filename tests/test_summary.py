@@ -4,9 +4,11 @@ from typing import Any
 import pytest
 
 from iciclegcn.run_artefacts import RunArtefacts
-from iciclegcn.run_manifest import DONE, STAGES, Manifest
+from iciclegcn.run_manifest import DONE, Manifest
+from iciclegcn.run_manifest import STAGES as ALL_STAGES
 from iciclegcn.summary import summarize
 
+STAGES = ALL_STAGES["icicle"]
 FIGURES = {"acc": 0.95, "nmi": 0.9, "ari": 0.85, "f1": 0.949, "purity": 0.951}
 
 
@@ -22,7 +24,8 @@ def metrics(**changes: Any) -> dict[str, Any]:
 
 
 def finished(folder: Path, stages: tuple[str, ...], **changes: Any) -> str:
-    manifest = Manifest.new(folder / "manifest.json", seed=0)
+    method = "gcc" if changes.pop("gcc", "train" in stages) else "icicle"
+    manifest = Manifest.new(folder / "manifest.json", seed=0, method=method)
     manifest.set_data({"hash": "a", "num_images": 1797, "skipped": changes.pop("skipped", 0)})
     manifest.set_stages({stage: {"state": DONE, "seconds": 61.2} for stage in stages})
     RunArtefacts(folder).write_metrics(metrics(**changes))
@@ -83,3 +86,46 @@ def test_an_unfinished_run_names_the_next_command(tmp_path: Path) -> None:
     text = finished(tmp_path, ("data", "pretrain", "embed"))
     assert text.endswith(f"next         iciclegcn graph --out {tmp_path}")
     assert "assignments" not in text
+
+
+def test_a_classifiers_run_says_what_it_changed(tmp_path: Path) -> None:
+    heads = dict.fromkeys(("output", "network_0", "network_1", "base"), FIGURES)
+    calibration = {name: {"ece": 0.125} for name in heads}
+    text = finished(
+        tmp_path,
+        ALL_STAGES["ruc"],
+        heads=heads,
+        calibration=calibration,
+        method="ruc",
+        output=None,
+        stream_agreement=None,
+        network_agreement=0.75,
+        base_agreement=0.875,
+        neighbor_purity=0.5,
+    )
+    assert f"assignments  {tmp_path}/assignments.csv\n" in text
+    assert "method       RUC\n" in text
+    assert "agreement    0.750 between the networks\n" in text
+    assert "unchanged    87.5% of the run before\n" in text
+    assert "neighbours   50.0% of the same class\n" in text
+    rows = [line for line in text.splitlines() if line.endswith("  0.125")]
+    titles = ["assignments.csv", "network 0", "network 1", "the run before"]
+    assert [row[:20].strip() for row in rows] == titles
+    assert "PURITY    ECE\n" in text
+    assert "next" not in text
+
+
+def test_accuracies_under_attack_are_a_table(tmp_path: Path) -> None:
+    attack = {"clean": 0.9, "epsilons": [2 / 255, 8 / 255], "accuracies": [0.5, 0.25]}
+    heads = {"output": FIGURES}
+    text = finished(tmp_path, STAGES, heads=heads, robustness={"fgsm": attack, "bim": attack})
+    *_, head, fgsm, bim = text.splitlines()
+    assert head.split() == ["ACC", "under", "attack", "none", "2/255", "8/255"]
+    assert fgsm.split() == ["FGSM", "0.900", "0.500", "0.250"]
+    assert bim.startswith("BIM ")
+
+
+def test_an_untrained_classifier_has_no_next_command(tmp_path: Path) -> None:
+    assert "next" not in finished(tmp_path, ("data",), gcc=True)
+    text = finished(tmp_path, ALL_STAGES["gcc"][:2])
+    assert text.endswith(f"next         iciclegcn assign --out {tmp_path}")

@@ -1,13 +1,15 @@
 """A run of a few seconds, for the tests of everything around the training."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from sklearn.datasets import load_digits
 
 from iciclegcn.config import Config
 from iciclegcn.config_values import build_config
-from iciclegcn.presets import preset_config
+from iciclegcn.presets import preset_config, preset_on_a_run
 
 NUM_IMAGES = 120
 
@@ -26,6 +28,30 @@ TINY: dict[str, object] = {
     "mgcn.propagation_steps": [0, 2],
     "mgcn.code_warmup_steps": 3,
     "mgcn.kmeans_restarts": 2,
+}
+
+TINY_GCC: dict[str, object] = {
+    **{name: TINY[name] for name in ("num_clusters", "device", "precision", "data.image_size")},
+    **{name: TINY[name] for name in ("backbone.width", "graph.k")},
+    "gcc.epochs": 4,
+    "gcc.batch_size": 40,
+    "gcc.first_graph_epoch": 2,
+    "gcc.graph_interval": 1,
+    "gcc.projection_channels": 8,
+}
+
+TINY_ON_A_RUN: dict[str, dict[str, object]] = {
+    "self-label": {
+        "self_label.epochs": 2,
+        "self_label.batch_size": 40,
+        "self_label.threshold": 0.2,
+    },
+    "ruc": {
+        "ruc.epochs": 2,
+        "ruc.batch_size": 20,
+        "ruc.confidence_threshold": 0.2,
+        "ruc.num_neighbors": 5,
+    },
 }
 
 
@@ -52,10 +78,23 @@ def tiny_config(images: Path, **changes: object) -> Config:
     return build_config(preset_config("quick", str(images)), TINY | named)
 
 
-def tiny_options() -> list[str]:
-    """The same configuration as words of a command line."""
+def tiny_gcc(images: Path, **changes: object) -> Config:
+    """The like for GCC."""
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    return build_config(preset_config("quick", str(images), "gcc"), TINY_GCC | named)
+
+
+def tiny_on_a_run(base: Config, method: str, reference: str = "..", **changes: object) -> Config:
+    """The like for a method that begins with a run, with that run's configuration."""
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    start = preset_on_a_run(base, method)
+    return build_config(start, {**TINY_ON_A_RUN[method], "base": reference, **named})
+
+
+def tiny_options(values: Mapping[str, object] = MappingProxyType(TINY)) -> list[str]:
+    """Such a configuration as words of a command line."""
     words: list[str] = []
-    for name, value in TINY.items():
+    for name, value in values.items():
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-        words += [f"--{name.replace('_', '-')}", text]
+        words += [f"--{name}", text]
     return words

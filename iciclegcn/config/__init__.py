@@ -8,11 +8,14 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from iciclegcn.config.checks import one_of
+from iciclegcn.config.gcc import GCCConfig
 from iciclegcn.config.graph import GraphConfig
 from iciclegcn.config.images import DataConfig, ViewConfig
 from iciclegcn.config.mgcn import MGCNConfig
 from iciclegcn.config.networks import AutoEncoderConfig, BackboneConfig
 from iciclegcn.config.pretrain import PretrainConfig
+from iciclegcn.config.ruc import RUCConfig
+from iciclegcn.config.self_label import SelfLabelConfig
 from iciclegcn.errors import UserError
 
 __all__ = [
@@ -20,11 +23,16 @@ __all__ = [
     "BackboneConfig",
     "Config",
     "DataConfig",
+    "GCCConfig",
     "GraphConfig",
     "MGCNConfig",
     "PretrainConfig",
+    "RUCConfig",
+    "SelfLabelConfig",
     "ViewConfig",
 ]
+
+METHODS = ("icicle", "gcc", "self-label", "ruc")
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,9 @@ class Config:
     """One run.
 
     Attributes:
+        method: ``icicle`` or ``gcc``, which begin with images; ``self-label`` or ``ruc``, which
+            begin with a finished run.
+        base: That run's folder, absolute or relative to this one's; null: none.
         num_clusters: K; known for the named data sets.
         preset: The preset the other fields started from.
         seed: Fixes every random draw.
@@ -39,6 +50,8 @@ class Config:
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
     """
 
+    method: str = "icicle"
+    base: str | None = None
     num_clusters: int | None = None
     preset: str = "quick"
     seed: int = 0
@@ -51,10 +64,14 @@ class Config:
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     graph: GraphConfig = field(default_factory=GraphConfig)
     mgcn: MGCNConfig = field(default_factory=MGCNConfig)
+    gcc: GCCConfig = field(default_factory=GCCConfig)
+    self_label: SelfLabelConfig = field(default_factory=SelfLabelConfig)
+    ruc: RUCConfig = field(default_factory=RUCConfig)
 
     def __post_init__(self) -> None:
         if self.num_clusters is not None and self.num_clusters < 2:
             raise UserError(f"'--num-clusters' must be at least 2 (got {self.num_clusters})")
+        one_of("method", self.method, METHODS)
         one_of("precision", self.precision, ("auto", "fp32", "bf16", "fp16"))
         output = self.mgcn.output
         if output.startswith("stream_") and int(output[7:]) >= len(self.graph.k):

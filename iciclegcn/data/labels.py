@@ -53,7 +53,7 @@ def read_labels(
     if config.labels_from_folders:
         classes = folder_classes(source.name, source.paths)
         return _encode([classes[index] for index in kept])
-    if source.dataset is not None:
+    if source.dataset is not None and source.dataset.truth:
         y, class_names = _named_truth(source, source.dataset)
         return Labels(y[kept], class_names)
     return None

@@ -52,6 +52,8 @@ class NamedDataset:
         flip: A mirrored image shows the same thing.
         jitter_strength: s of the colour jitter (.5 for CIFAR-like sets, 1 for ImageNet-like).
         blur: Gaussian blur suits it (photographs of 96 px and more).
+        splits: Parts that it consists of, by torchvision's names.
+        truth: Whether its classes are known.
         folder: What lies in the root folder when the set is there; None: comes with a package.
         summary: One line for the help text.
     """
@@ -67,6 +69,8 @@ class NamedDataset:
     flip: bool = True
     jitter_strength: float = 0.5
     blur: bool = False
+    splits: tuple[str, ...] = ("train", "test")
+    truth: bool = True
     folder: str | None = None
 
 
@@ -120,6 +124,18 @@ NAMED: dict[str, NamedDataset] = {
             summary="STL-10, train and test",
             folder="stl10_binary",
             blur=True,
+        ),
+        NamedDataset(
+            "stl10-unlabelled",
+            num_clusters=10,
+            image_size=96,
+            channels=3,
+            num_images=100000,
+            summary="STL-10's images without classes, of which there are more than ten",
+            folder="stl10_binary",
+            blur=True,
+            splits=("unlabeled",),
+            truth=False,
         ),
         NamedDataset(
             "imagenet10",

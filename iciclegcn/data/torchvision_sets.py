@@ -15,9 +15,12 @@ from iciclegcn.data.decode import Pixels, decode_array
 from iciclegcn.data.named import NamedDataset
 from iciclegcn.errors import UserError
 
-_CLASSES = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "stl10": "STL10"}
-# STL-10's unlabelled split would need no truth, but no published figure clusters it.
-_SPLITS = ("train", "test")
+_CLASSES = {
+    "cifar10": "CIFAR10",
+    "cifar100": "CIFAR100",
+    "stl10": "STL10",
+    "stl10-unlabelled": "STL10",
+}
 
 
 class _Split(NamedTuple):
@@ -26,12 +29,12 @@ class _Split(NamedTuple):
 
 
 class TorchvisionSource(ImageSource):
-    """The train and test images of one of torchvision's data sets, in this order.
+    """The images of one of torchvision's data sets, those of its splits one after another.
 
     The arrays are loaded when first read and let go by `release`.
 
     Args:
-        dataset: ``cifar10``, ``cifar100`` or ``stl10``.
+        dataset: ``cifar10``, ``cifar100``, ``stl10`` or ``stl10-unlabelled``.
         root: The folder with ``dataset.folder`` in it; downloaded to where that is absent.
 
     Raises:
@@ -43,6 +46,7 @@ class TorchvisionSource(ImageSource):
     def __init__(self, dataset: NamedDataset, root: Path) -> None:
         self.name = dataset.name
         self.dataset = dataset
+        self._names = dataset.splits
         self.native_size = dataset.image_size
         self._folder = str(dataset.folder)
         self.root = find_root(dataset, root)
@@ -78,12 +82,12 @@ class TorchvisionSource(ImageSource):
         if self._splits is None:
             self._splits = [
                 _Split(name, self._channels_last(_open(self.name, self.root, name).data))
-                for name in _SPLITS
+                for name in self._names
             ]
         return self._splits
 
     def _channels_last(self, images: Pixels) -> Pixels:
-        return images.transpose(0, 2, 3, 1) if self.name == "stl10" else images
+        return images.transpose(0, 2, 3, 1) if _is_stl10(self.name) else images
 
 
 def read_truth(dataset: NamedDataset, root: Path) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -91,10 +95,10 @@ def read_truth(dataset: NamedDataset, root: Path) -> tuple[npt.NDArray[np.int64]
 
     CIFAR-100 is scored on its own 20 coarse labels.
     """
-    opened = [_open(dataset.name, root, split) for split in _SPLITS]
+    opened = [_open(dataset.name, root, split) for split in dataset.splits]
     if dataset.name == "cifar100":
-        return _coarse_truth(root / str(dataset.folder))
-    rows = [one.labels if dataset.name == "stl10" else one.targets for one in opened]
+        return _coarse_truth(root / str(dataset.folder), dataset.splits)
+    rows = [one.labels if _is_stl10(dataset.name) else one.targets for one in opened]
     y = np.concatenate([np.asarray(labels, np.int64) for labels in rows])
     return y, [str(name) for name in opened[0].classes]
 
@@ -109,7 +113,7 @@ def find_root(dataset: NamedDataset, root: Path) -> Path:
     if root.name == folder and root.is_dir():
         return root.parent
     if not (root / folder).is_dir():
-        _open(dataset.name, root, "train", download=True)
+        _open(dataset.name, root, dataset.splits[0], download=True)
     return root
 
 
@@ -117,7 +121,7 @@ def _open(name: str, root: Path, split: str, *, download: bool = False) -> Any:
     import torchvision.datasets  # heavy: only when asked for
 
     loader = getattr(torchvision.datasets, _CLASSES[name])
-    chosen = {"split": split} if name == "stl10" else {"train": split == "train"}
+    chosen = {"split": split} if _is_stl10(name) else {"train": split == "train"}
     folder = root / loader.base_folder
     try:
         # Some releases print about their download, and stdout is for results.
@@ -135,11 +139,15 @@ def _open(name: str, root: Path, split: str, *, download: bool = False) -> Any:
         ) from error
 
 
-def _coarse_truth(folder: Path) -> tuple[npt.NDArray[np.int64], list[str]]:
+def _is_stl10(name: str) -> bool:
+    return _CLASSES[name] == "STL10"
+
+
+def _coarse_truth(folder: Path, splits: Sequence[str]) -> tuple[npt.NDArray[np.int64], list[str]]:
     # torchvision gives the 100 fine labels only; it has verified these files' checksums by now.
     tables = {}
-    for name in (*_SPLITS, "meta"):
+    for name in (*splits, "meta"):
         with (folder / name).open("rb") as file:
             tables[name] = pickle.load(file, encoding="latin1")
-    y = np.concatenate([np.asarray(tables[s]["coarse_labels"], np.int64) for s in _SPLITS])
+    y = np.concatenate([np.asarray(tables[s]["coarse_labels"], np.int64) for s in splits])
     return y, [str(name) for name in tables["meta"]["coarse_label_names"]]

@@ -31,7 +31,7 @@ class Collapse(NamedTuple):
 def label_free_metrics(
     x: NDArray[np.floating],
     streams: Sequence[NDArray[np.floating]],
-    q: NDArray[np.floating],
+    q: NDArray[np.floating] | None,
     assignments: NDArray[np.int64],
     probabilities: NDArray[np.floating],
     num_clusters: int,
@@ -44,7 +44,7 @@ def label_free_metrics(
     Args:
         x: Features [N, D].
         streams: Soft assignments [N, K] of every stream.
-        q: Soft assignments [N, K] of the code.
+        q: Soft assignments [N, K] of the code; None: the method has no such thing.
         assignments: Clusters [N] in [0, K).
         probabilities: Soft assignments [N, K] that ``assignments`` come from.
         num_clusters: K, 2 or more.
@@ -59,7 +59,8 @@ def label_free_metrics(
     Raises:
         ValueError: If shapes disagree or a cluster is outside [0, K).
     """
-    heads = {f"stream_{index}": stream for index, stream in enumerate(streams)} | {"q": q}
+    heads = {f"stream_{index}": stream for index, stream in enumerate(streams)}
+    heads |= {} if q is None else {"q": q}
     _validate(x, heads | {"probabilities": probabilities}, assignments, num_clusters)
     sizes = cluster_sizes(assignments, num_clusters)
     own = probabilities[np.arange(len(assignments)), assignments]

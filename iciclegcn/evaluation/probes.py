@@ -50,6 +50,17 @@ def knn_vote_accuracy(neighbors: ArrayLike, y: ArrayLike) -> float:
     return float((votes[np.arange(num_nodes), winner] == classes).mean())
 
 
+def neighbor_purity(neighbors: ArrayLike, y: ArrayLike) -> float:
+    """Share of all listed neighbours that are of their row's class, in [0, 1].
+
+    Args:
+        neighbors: Rows of each row's neighbours [N, k], itself excluded.
+        y: True classes [N].
+    """
+    indices, truth = _validated(neighbors, y)
+    return float((truth[indices] == truth[:, None]).mean())
+
+
 def kmeans_metrics(
     features: ArrayLike, y: ArrayLike, num_clusters: int, seed: int, *, restarts: int = 10
 ) -> dict[str, float]:

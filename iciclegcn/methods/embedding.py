@@ -6,25 +6,25 @@ from torch import Tensor
 
 from iciclegcn.config import Config
 from iciclegcn.data.views import evaluation_view
-from iciclegcn.methods.pretrain_model import PretrainModel
 from iciclegcn.monitor import StageMonitor
+from iciclegcn.nn.image_network import ImageNetwork
 from iciclegcn.runtime import Runtime
 
 
 @torch.inference_mode()
 def embed(
     images: np.ndarray,
-    model: PretrainModel,
+    model: ImageNetwork,
     config: Config,
     runtime: Runtime,
     monitor: StageMonitor,
     batch_size: int = 512,
 ) -> np.ndarray:
-    """Compute the backbone features of every image, without augmentation.
+    """Compute the rows that a network gives for every image, without augmentation.
 
     Args:
         images: uint8 [N, C, S, S].
-        model: The pretrained model.
+        model: Gives the rows.
         config: The run's configuration.
         runtime: Device and precision.
         monitor: Told about the progress.
@@ -56,7 +56,7 @@ def embed(
     return features
 
 
-def _features(images: np.ndarray, model: PretrainModel, config: Config, runtime: Runtime) -> Tensor:
+def _features(images: np.ndarray, model: ImageNetwork, config: Config, runtime: Runtime) -> Tensor:
     """Features [n, D] of a batch, in fp32 on the host."""
     batch = torch.from_numpy(np.array(images))
     size = config.data.image_size or batch.shape[-1]

@@ -1,23 +1,31 @@
 """What the training loops share: one step of the optimiser, and a state that can be put back."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 
-def take_step(loss: Tensor, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
+def take_step(
+    loss: Tensor,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    average: Callable[[], None] | None = None,
+) -> None:
     """Differentiate the loss and change the parameters once.
 
     Args:
         loss: A scalar.
         optimizer: Holds the parameters; earlier gradients are dropped.
         scaler: Scales the loss where the precision is fp16.
+        average: Averages the gradients over the ranks, where ``backward`` does not.
     """
     optimizer.zero_grad(set_to_none=True)
     scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    if average is not None:
+        average()
     scaler.step(optimizer)
     scaler.update()
 

@@ -11,9 +11,10 @@ from iciclegcn.losses.self_training import reconstruction_loss
 from iciclegcn.nn.autoencoder import AutoEncoder
 from iciclegcn.nn.backbone import build_backbone
 from iciclegcn.nn.heads import instance_head
+from iciclegcn.nn.image_network import ImageNetwork
 
 
-class PretrainModel(nn.Module):
+class PretrainModel(ImageNetwork):
     """Backbone, instance projection (ISM) and auto-encoder (JC-SLIM) under one roof.
 
     Args:

@@ -21,6 +21,7 @@ def test_numbers_of_clusters_are_the_literatures() -> None:
         "cifar10": 10,
         "cifar100": 20,
         "stl10": 10,
+        "stl10-unlabelled": 10,
         "imagenet10": 10,
         "imagenet-dogs": 15,
         "tiny-imagenet": 200,

@@ -139,7 +139,7 @@ def test_stl10_is_train_then_test_the_right_way_up(
         "train_y.bin": bytes([10, 1]),
         "test_X.bin": stored[2:].tobytes(),
         "test_y.bin": bytes([4]),
-        "unlabeled_X.bin": b"",
+        "unlabeled_X.bin": stored[1:].tobytes(),
         "class_names.txt": b"\n".join(b"c%d" % c for c in range(10)),
     }
     install(monkeypatch, torchvision_datasets.STL10, tmp_path, files)
@@ -152,6 +152,13 @@ def test_stl10_is_train_then_test_the_right_way_up(
     assert labels is not None
     assert labels.y.tolist() == [9, 0, 3]
     assert labels.class_names[3] == "c3"
+    unlabelled = DataConfig(f"stl10-unlabelled:{tmp_path}")
+    more = open_source(unlabelled)
+    assert more.paths == ["unlabeled/0", "unlabeled/1"]
+    for index in range(2):
+        np.testing.assert_array_equal(more.read(index, 96, 3), images[index + 1])
+    assert read_labels(more, unlabelled, np.arange(2)) is None
+    assert more.fingerprint() != source.fingerprint()
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "stl10"])

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from iciclegcn.evaluation.probes import kmeans_metrics, knn_accuracy, knn_vote_accuracy
+from iciclegcn.evaluation.probes import (
+    kmeans_metrics,
+    knn_accuracy,
+    knn_vote_accuracy,
+    neighbor_purity,
+)
 
 
 def test_knn_accuracy_leaves_the_row_itself_out() -> None:
@@ -45,3 +50,9 @@ def test_lengths_that_differ_are_refused() -> None:
         knn_accuracy(np.ones((4, 2)), [0, 1, 1], k=1)
     with pytest.raises(ValueError, match="'k' must be in"):
         knn_accuracy(np.eye(4), [0, 1, 1, 0], k=4)
+
+
+def test_purity_counts_every_listed_neighbour() -> None:
+    neighbors = [[1, 2], [0, 2], [0, 1]]
+    assert neighbor_purity(neighbors, ["a", "a", "b"]) == pytest.approx(2 / 6)
+    assert neighbor_purity(neighbors, ["a", "a", "a"]) == 1.0

@@ -32,6 +32,20 @@ def test_a_step_follows_the_gradient_once() -> None:
         assert model.weight.item() == expected
 
 
+def test_gradients_are_averaged_before_the_step() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, 2.0)
+
+    def average() -> None:
+        assert model.weight.grad is not None
+        model.weight.grad /= 2
+
+    optimizer = torch.optim.SGD(model.parameters(), 0.5)
+    scaler = torch.amp.GradScaler("cpu", enabled=False)
+    take_step(model(torch.ones(1, 1)).sum(), optimizer, scaler, average)
+    assert model.weight.item() == 1.75
+
+
 def test_a_restored_training_goes_on_to_the_same_weights() -> None:
     whole = trained(5)
     half = trained(3)

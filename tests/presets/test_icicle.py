@@ -87,6 +87,7 @@ def test_the_literatures_numbers_of_clusters() -> None:
         "cifar10": 10,
         "cifar100": 20,
         "stl10": 10,
+        "stl10-unlabelled": 10,
         "imagenet10": 10,
         "imagenet-dogs": 15,
         "tiny-imagenet": 200,

@@ -1,0 +1,146 @@
+"""From the words of a command line to the configuration of a run."""
+
+import dataclasses
+import re
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iciclegcn.cli_options import DEFAULT_DATA, DEFAULT_PRESET, SECTIONS, on_a_run_fields
+from iciclegcn.config import Config
+from iciclegcn.config_values import build_config, config_fields, flatten, read_config_file
+from iciclegcn.errors import UserError
+from iciclegcn.presets import preset_config, preset_on_a_run
+
+if TYPE_CHECKING:
+    from iciclegcn.base_folder import BaseRun
+
+# Sections of the configuration that one method alone reads, with its name.
+_OWN = {
+    "autoencoder": "icicle",
+    "pretrain": "icicle",
+    "mgcn": "icicle",
+    "gcc": "gcc",
+    "self_label": "self-label",
+    "ruc": "ruc",
+}
+
+
+def resolve_config(options: Namespace) -> Config:
+    """The configuration of ``run``: the preset for the data, then the file, then the flags.
+
+    Args:
+        options: What the parser of ``run`` gives; only flags that were given appear in it.
+
+    Raises:
+        UserError: If a value, a file or a combination is wrong.
+    """
+    given = _given(options)
+    if options.DATA is not None:
+        if given.get("data.source", options.DATA) != options.DATA:
+            raise UserError(f"DATA is '{options.DATA}' and --data.source another; give one")
+        given["data.source"] = options.DATA
+    changes = read_config_file(Path(options.config)) if options.config else {}
+    changes |= given
+    method = str(changes.get("method", "icicle"))
+    if method in SECTIONS.values() or changes.get("base") is not None:
+        raise UserError(
+            f"the method {method} begins with a finished run; use 'iciclegcn "
+            f"{'self-label' if method == 'self-label' else 'refine'} --run DIR'"
+        )
+    source = str(changes.get("data.source", DEFAULT_DATA))
+    preset = str(changes.get("preset", DEFAULT_PRESET))
+    then = "self_label" if vars(options).get("self_label") else None
+    _refuse_idle(given, method, then)
+    if then is not None:  # its options are the second run's
+        changes = {name: value for name, value in changes.items() if not _is_in(name, then)}
+    return build_config(preset_config(preset, source, method), changes)
+
+
+def resolve_on_a_run(options: Namespace, base: Config, reference: str, method: str) -> Config:
+    """The configuration of ``self-label`` and ``refine``: the base's, the schedule, file and flags.
+
+    Args:
+        options: What the parser gives; only flags that were given appear in it.
+        base: Configuration of the run to begin with.
+        reference: How the new run names that run's folder.
+        method: ``self-label`` or ``ruc``.
+
+    Raises:
+        UserError: If a value or a file is wrong, or asks for what the base has decided.
+    """
+    changes = read_config_file(Path(options.config)) if options.config else {}
+    changes |= _given(options)
+    start = dataclasses.replace(preset_on_a_run(base, method), base=reference)
+    config = dataclasses.replace(build_config(start, changes), method=method, base=reference)
+    before, after = flatten(start), flatten(config)
+    free = {*on_a_run_fields(method), "data.labels", "data.labels_from_folders"}
+    for name, value in after.items():
+        if value != before[name] and name not in free:
+            raise UserError(
+                f"'{name}' is {before[name]} in the run to begin with and cannot change here "
+                f"(got {value})"
+            )
+    return config
+
+
+def resolve_self_label(options: Namespace, base: Config) -> Config:
+    """The configuration of the second run of ``run --self-label``, inside the first's folder.
+
+    Args:
+        options: What the parser of ``run`` gives.
+        base: Configuration of the first run.
+    """
+    changes = read_config_file(Path(options.config)) if options.config else {}
+    changes |= _given(options)
+    own = {name: value for name, value in changes.items() if _is_in(name, "self_label")}
+    start = dataclasses.replace(preset_on_a_run(base, "self-label"), base="..")
+    return build_config(start, own)
+
+
+def default_out(config: Config) -> Path:
+    """Where a run goes without ``--out``: ``runs/<data>-<preset>-<seed>``.
+
+    With ``-<method>`` before the preset unless that is icicle.
+    """
+    name = Path(config.data.source.partition(":")[0]).expanduser().resolve().stem
+    safe = re.sub(r"[^\w.-]+", "_", name).strip("._") or "images"
+    method = "" if config.method == "icicle" else f"-{config.method}"
+    return Path("runs") / f"{safe}{method}-{config.preset}-{config.seed}"
+
+
+def open_base_and_out(options: Namespace, method: str) -> "tuple[BaseRun, Path, str]":
+    """The run to begin with, the new run's folder, and how the latter names the former.
+
+    Raises:
+        UserError: If there is no such run, it is unfinished, or the two are one folder.
+    """
+    from iciclegcn.base_folder import base_reference, open_base  # loads numpy
+
+    path = Path(options.run)
+    base = open_base(path)
+    out = Path(options.out) if options.out else path / method
+    return base, out, base_reference(path, out)
+
+
+def _given(options: Namespace) -> dict[str, object]:
+    return {name: value for name, value in vars(options).items() if name in config_fields()}
+
+
+def _refuse_idle(given: Mapping[str, object], method: str, then: str | None) -> None:
+    """Every accepted flag changes something: refuse those of another method."""
+    for name in given:
+        section = name.partition(".")[0]
+        owner = _OWN.get(section, method)
+        if owner == method or section == then:
+            continue
+        remedy = {
+            "self-label": "add --self-label",
+            "ruc": "give it to 'iciclegcn refine --run DIR'",
+        }.get(owner, f"add --method {owner}")
+        raise UserError(f"'--{name}' changes nothing with the method {method}; {remedy}")
+
+
+def _is_in(name: str, section: str) -> bool:
+    return name.startswith(f"{section}.")

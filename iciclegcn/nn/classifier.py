@@ -1,0 +1,95 @@
+"""Networks that name a cluster for an image."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class Classifier(nn.Module):
+    """A backbone with a K-way head.
+
+    Args:
+        backbone: Images [N, C, S, S] to features x [N, D].
+        head: Features x to logits [N, K].
+        num_features: D.
+    """
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, num_features: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.num_features = num_features
+
+    def features(self, views: Tensor) -> Tensor:
+        """Images [N, C, S, S] to features x [N, D]."""
+        x: Tensor = self.backbone(views)
+        return x
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Features x [N, D] to logits [N, K], in float32 whatever the precision of products."""
+        found: Tensor = self.head(x)
+        return found.float()
+
+    def forward(self, views: Tensor) -> Tensor:
+        """Images [N, C, S, S] to logits [N, K]."""
+        return self.logits(self.features(views))
+
+
+class ClassifierEnsemble(nn.Module):
+    """Several classifiers whose logits are added.
+
+    Args:
+        networks: One or more, of one K.
+
+    Source:
+        RUC (Park et al., 2021): the answer of the two networks is the sum of their logits.
+    """
+
+    def __init__(self, networks: Sequence[Classifier]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.num_features = sum(network.num_features for network in networks)
+
+    def features(self, views: Tensor) -> Tensor:
+        """Images [N, C, S, S] to the networks' features side by side, x [N, sum of D]."""
+        return torch.cat([network.features(views) for network in self._members()], dim=1)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Features [N, sum of D] to the sum of the networks' logits [N, K]."""
+        return torch.stack(self.logits_of_each(x)).sum(dim=0)
+
+    def logits_of_each(self, x: Tensor) -> list[Tensor]:
+        """Features [N, sum of D] to every network's logits [N, K]."""
+        parts = torch.split(x, [network.num_features for network in self._members()], dim=1)
+        return [network.logits(x) for network, x in zip(self._members(), parts, strict=True)]
+
+    def forward(self, views: Tensor) -> Tensor:
+        """Images [N, C, S, S] to logits [N, K]."""
+        return self.logits(self.features(views))
+
+    def _members(self) -> list[Classifier]:
+        return [network for network in self.networks if isinstance(network, Classifier)]
+
+
+class EncoderHead(nn.Module):
+    """The encoder of an auto-encoder as a head: features to the logits of its softmax code.
+
+    Args:
+        widths: Of the encoder's layers: D, the hidden ones and K.
+
+    Source:
+        IcicleGCN (Xu et al., 2024), Eq. 9: the code is the softmax of these logits.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(widths))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features x [N, D] to logits [N, K]."""
+        for layer in self.layers[:-1]:
+            x = torch.relu(layer(x))
+        logits: Tensor = self.layers[-1](x)
+        return logits

@@ -1,0 +1,55 @@
+"""Schedules of the methods that begin with a finished run, for each data set."""
+
+import dataclasses
+
+from iciclegcn.config import Config, RUCConfig, SelfLabelConfig
+from iciclegcn.data.named import find_named
+
+_LARGE = 96  # pixels of a view, from which the published batches are smaller
+
+
+def self_label_schedule(base: Config) -> SelfLabelConfig:
+    """The published schedule, or a short one on a ``quick`` run.
+
+    Args:
+        base: Configuration of the run that is taught further.
+
+    Source:
+        GCC (Zhong et al., 2021) for the schedules of CIFAR and STL-10; other data has that of the
+        set with images of its size.
+    """
+    if base.preset == "quick":
+        return SelfLabelConfig(epochs=20, batch_size=256, learning_rate=2e-4)
+    if _is_large(base):
+        return SelfLabelConfig(epochs=100, batch_size=500)
+    return SelfLabelConfig(epochs=200, batch_size=1000)
+
+
+def ruc_schedule(base: Config) -> RUCConfig:
+    """The published constants for the data, on a short schedule on a ``quick`` run.
+
+    Args:
+        base: Configuration of the run that is refined.
+
+    Source:
+        RUC (Park et al., 2021): CIFAR-10, CIFAR-20 and STL-10; other data has the constants of
+        STL-10 where its images are as large, and of CIFAR-10 where they are smaller.
+    """
+    dataset = find_named(base.data.source)
+    name = dataset.name if dataset else ""
+    if name == "cifar100":
+        options = RUCConfig(unlabelled_weight=100.0, refurbish_threshold=0.9, refurbish_growth=0.02)
+    elif name == "stl10" or (_is_large(base) and name != "cifar10"):
+        options = RUCConfig(unlabelled_weight=50.0, refurbish_threshold=0.9, refurbish_growth=0.02)
+    else:
+        options = RUCConfig(unlabelled_weight=25.0, refurbish_threshold=0.99)
+    if base.preset == "quick":
+        # A tenth of the epochs, and of all that is counted in them.
+        return dataclasses.replace(
+            options, epochs=20, batch_size=128, ramp_epochs=20, refurbish_interval=4
+        )
+    return dataclasses.replace(options, batch_size=100 if _is_large(base) else 250)
+
+
+def _is_large(base: Config) -> bool:
+    return (base.data.image_size or _LARGE) >= _LARGE

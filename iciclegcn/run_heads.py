@@ -1,0 +1,43 @@
+"""What the parts of a finished run say of every image, whatever its method."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from iciclegcn.config import Config
+from iciclegcn.run_artefacts import RunArtefacts
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def soft_heads(artefacts: RunArtefacts, config: Config) -> dict[str, np.ndarray]:
+    """Soft assignments [N, K] of every output head of a finished run, by name.
+
+    ``output`` is what assignments.csv holds. IcicleGCN's others are ``streams``, their mean, each
+    stream, ``q``, ``code``, and ``pretrained_code``, the code of stage 1, that is without GCNs. A
+    classifier's are each of its networks where there are several, and ``base``, what the run it
+    began with had said (of a K of its own).
+
+    Args:
+        artefacts: Of a run whose clusters are there.
+        config: Its configuration.
+    """
+    soft = artefacts.read_arrays("assignments_soft")
+    if config.method != "icicle":
+        return soft
+    streams = numbered(soft, "stream")
+    heads = {"output": soft["output"], "streams": np.mean([soft[name] for name in streams], axis=0)}
+    heads |= {name: soft[name] for name in (*streams, "q", "code")}
+    heads["pretrained_code"] = artefacts.read_array("pretrained_code")
+    return heads
+
+
+def head_clusters(artefacts: RunArtefacts, config: Config) -> dict[str, np.ndarray]:
+    """Clusters [N] of every output head of a finished run, by name; see `soft_heads`."""
+    heads = {name: soft.argmax(axis=1) for name, soft in soft_heads(artefacts, config).items()}
+    return heads | {"output": artefacts.read_assignments().clusters}
+
+
+def numbered(soft: Arrays, kind: str) -> list[str]:
+    """The names ``kind_0``, ``kind_1``, ... that are there, in order."""
+    return [f"{kind}_{u}" for u in range(len(soft)) if f"{kind}_{u}" in soft]

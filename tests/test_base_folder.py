@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from iciclegcn.base_folder import base_of, base_reference, open_base
+from iciclegcn.config import Config
+from iciclegcn.errors import UserError
+from iciclegcn.progress import SilentReporter
+from iciclegcn.run_artefacts import ARTEFACTS
+from iciclegcn.run_folder import RunFolder
+from iciclegcn.run_manifest import STAGES
+
+
+def made(path: Path, config: Config, *, stages: int = 3) -> Path:
+    """A run whose first stages are done, with files in place of results."""
+    with RunFolder.create(path, config) as folder:
+        for stage in STAGES[config.method][:stages]:
+            with folder.stage(stage, SilentReporter()):
+                for name in ARTEFACTS[stage]:
+                    (path / name).parent.mkdir(exist_ok=True)
+                    (path / name).write_bytes(b"x")
+    return path
+
+
+GCC = Config(method="gcc", num_clusters=3)
+TAUGHT = Config(method="self-label", base="..", num_clusters=3)
+
+
+def test_a_run_with_clusters_is_a_base(tmp_path: Path) -> None:
+    run = open_base(made(tmp_path / "run", GCC))
+    assert run.config == GCC
+    assert run.manifest.stages == STAGES["gcc"]
+    assert open_base(made(tmp_path / "icicle", Config(num_clusters=3), stages=5)).path.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("config", "stages", "command"),
+    [
+        (Config(num_clusters=3), 4, "iciclegcn run --config {out}/config.yaml --out {out}"),
+        (GCC, 2, "iciclegcn run --config {out}/config.yaml --out {out}"),
+        (TAUGHT, 1, "iciclegcn self-label --run {base} --config {out}/config.yaml --out {out}"),
+    ],
+)
+def test_an_unfinished_run_names_the_command_that_finishes_it(
+    config: Config, stages: int, command: str, tmp_path: Path
+) -> None:
+    out = made(tmp_path / "run", config, stages=stages)
+    with pytest.raises(UserError) as caught:
+        open_base(out)
+    assert str(caught.value).endswith(f"finish it first: {command.format(out=out, base=tmp_path)}")
+
+
+def test_a_run_whose_clusters_were_deleted_is_unfinished(tmp_path: Path) -> None:
+    out = made(tmp_path / "run", GCC)
+    (out / "assignments.csv").unlink()
+    with pytest.raises(UserError, match="is unfinished"):
+        open_base(out)
+
+
+def test_something_else_is_no_base(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not a run folder; give that of a finished run"):
+        open_base(tmp_path)
+    with pytest.raises(UserError, match="'base' must name a finished run for the method ruc"):
+        base_of(tmp_path, Config(method="ruc"))
+
+
+def test_a_base_inside_or_around_is_found_from_where_the_other_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = made(tmp_path / "run", GCC)
+    assert base_reference(base, base / "self-label" / "ruc") == str(Path("..") / "..")
+    assert base_reference(base, tmp_path / "other") == str(base.resolve())
+    assert base_of(base / "self-label", TAUGHT).path == base
+    monkeypatch.chdir(tmp_path)
+    assert base_of(Path("run/self-label"), TAUGHT).path == Path("run")
+    with pytest.raises(UserError, match="is the run to begin with; give another --out"):
+        base_reference(base, Path("run"))
+
+
+def test_other_images_and_other_clusters_are_noticed(tmp_path: Path) -> None:
+    out = made(tmp_path / "run", GCC)
+    run = open_base(out)
+    before = run.clusters_hash()
+    with pytest.raises(UserError, match="have changed since the run in"):
+        run.require_images("ab")
+    run.manifest.set_data({"hash": "ab"})
+    run.require_images("ab")
+    np.savez(out / "assignments_soft.npz", output=np.eye(3))
+    assert run.clusters_hash() != before
