@@ -40,19 +40,19 @@ class Config:
     """One run.
 
     Attributes:
+        num_clusters: K; known for the named data sets.
         method: ``icicle`` or ``gcc``, which begin with images; ``self-label`` or ``ruc``, which
             begin with a finished run.
         base: That run's folder, absolute or relative to this one's; null: none.
-        num_clusters: K; known for the named data sets.
         preset: The preset the other fields started from.
         seed: Fixes every random draw.
         device: ``auto``, ``cpu`` or ``cuda[:N]``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
     """
 
+    num_clusters: int | None = None
     method: str = "icicle"
     base: str | None = None
-    num_clusters: int | None = None
     preset: str = "quick"
     seed: int = 0
     device: str = "auto"
