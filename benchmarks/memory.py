@@ -1,9 +1,10 @@
 """How much memory a piece of work takes at its highest, above what was there before (Linux)."""
 
-import ctypes
 import gc
 from pathlib import Path
 from types import TracebackType
+
+from iciclegcn.methods.memory import give_back_freed_memory
 
 
 class PeakMemory:
@@ -20,7 +21,7 @@ class PeakMemory:
     def __enter__(self) -> "PeakMemory":
         # Freed pieces that the allocator holds on to would be used again and not count.
         gc.collect()
-        ctypes.CDLL(None).malloc_trim(0)
+        give_back_freed_memory()
         # Not getrusage: its peak cannot be reset. Writing 5 sets this one back to what is resident.
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         self._before = status_kib("VmRSS")

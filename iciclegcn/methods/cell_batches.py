@@ -16,7 +16,7 @@ from iciclegcn.errors import UserError
 from iciclegcn.methods.block_partition import initial_partition_in_blocks
 from iciclegcn.methods.disk_rows import DiskRows
 from iciclegcn.methods.initial_partition import InitialPartition, graph_edges
-from iciclegcn.methods.memory import budget_bytes, inference_bytes
+from iciclegcn.methods.memory import budget_bytes, give_back_freed_memory, inference_bytes
 from iciclegcn.methods.neighbor_draw import NeighborDraw
 from iciclegcn.methods.training_nodes import Batch, largest, prepare_graphs
 from iciclegcn.monitor import StageMonitor
@@ -136,6 +136,7 @@ class CellBatches:
         edges = [graph.rows.col.numel() for graph in self._graphs]
         entry_bytes = self._runtime.compute_dtype.itemsize
         needed = inference_bytes(len(self.x), edges, model.autoencoder.widths, entry_bytes)
+        give_back_freed_memory()  # this pass needs the most
         with self._runtime.autocast():
             return assign_by_layers(
                 model, self.x, self._graphs, self._propagated, folder=self._room(needed)

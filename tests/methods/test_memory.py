@@ -15,6 +15,7 @@ from iciclegcn.methods.memory import (
     FIXED_BYTES,
     available_bytes,
     budget_bytes,
+    give_back_freed_memory,
     inference_bytes,
     propagated_widths,
     step_bytes,
@@ -118,3 +119,18 @@ def test_the_estimate_is_near_what_is_measured(precision: str) -> None:
     growth, expected = large - small, expected_large - expected_small
     assert growth == pytest.approx(expected, rel=0.25)
     assert large < 1.25 * expected_large
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
+def test_freed_memory_goes_back_to_the_system() -> None:
+    def resident_mib() -> int:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.split("VmRSS:")[1].split()[0]) // 1024
+
+    torch.ones(2**20)  # glibc keeps pieces of the size of what was freed before
+    # Every other piece is freed, so nothing at the end of the heap.
+    kept = [torch.ones(2**18) for _ in range(200)]  # 1 MiB each
+    del kept[::2]
+    before = resident_mib()
+    give_back_freed_memory()
+    assert resident_mib() <= before - 50
