@@ -1,10 +1,9 @@
 """How much memory a piece of work takes at its highest, above what was there before (Linux)."""
 
+import ctypes
 import gc
 from pathlib import Path
 from types import TracebackType
-
-from iciclegcn.methods.memory import give_back_freed_memory
 
 
 class PeakMemory:
@@ -19,9 +18,10 @@ class PeakMemory:
         self._before = 0
 
     def __enter__(self) -> "PeakMemory":
-        # Freed pieces that the allocator holds on to would be used again and not count.
+        # Freed pieces that the allocator holds on to would be used again and not count. Not the
+        # package's function for it: that loads torch, and processes without it are measured too.
         gc.collect()
-        give_back_freed_memory()
+        ctypes.CDLL(None).malloc_trim(0)
         # Not getrusage: its peak cannot be reset. Writing 5 sets this one back to what is resident.
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         self._before = status_kib("VmRSS")
