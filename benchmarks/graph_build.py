@@ -46,6 +46,7 @@ from sklearn.metrics import pairwise_distances
 from benchmarks import graph_sizes
 from benchmarks.common import RESULTS, write_result
 from benchmarks.graph_searches import SIDES as SEARCHES
+from benchmarks.memory import status_kib
 from graphs import ScaleGraph, knn, scale_graphs
 
 SCALES = (1, 10)
@@ -164,14 +165,9 @@ def _measure_memory(side: str, num_nodes: int, dim: int) -> float:
     # Not getrusage: its peak is inherited from the parent across exec. This one is the process's
     # own, and writing 5 sets it back to what the imports keep.
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    kept = _peak_kib()
+    kept = status_kib("VmHWM")
     SIDES[side](make_features(num_nodes, dim))
-    return (_peak_kib() - kept) / 1024
-
-
-def _peak_kib() -> int:
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.split("VmHWM:")[1].split()[0])
+    return (status_kib("VmHWM") - kept) / 1024
 
 
 def run(num_nodes: int, dim: int, repeats: int, out: Path | None) -> None:

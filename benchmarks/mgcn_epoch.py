@@ -33,6 +33,7 @@ from typing import Any
 import torch
 
 from benchmarks.common import write_result
+from benchmarks.memory import status_kib
 from benchmarks.plain_mgcn import (
     CHANNELS,
     HIDDEN,
@@ -87,9 +88,9 @@ def measure_memory(side: str, folder: Path, epochs: int) -> None:
     """Child process: print the highest resident size above the one before the first epoch."""
     epoch = SIDES[side](Inputs(folder))
     Path("/proc/self/clear_refs").write_text("5")  # restart the high-water mark
-    before = _status_kib("VmRSS")
+    before = status_kib("VmRSS")
     losses = [epoch() for _ in range(epochs)]
-    print(json.dumps({"peak_mib": (_status_kib("VmHWM") - before) / 1024, "losses": losses}))
+    print(json.dumps({"peak_mib": (status_kib("VmHWM") - before) / 1024, "losses": losses}))
 
 
 def measure_times(folder: Path, rounds: int) -> dict[str, list[float]]:
@@ -188,11 +189,6 @@ def _memory_child(side: str, folder: Path) -> dict[str, object]:
     ).stdout
     result: dict[str, object] = json.loads(output.splitlines()[-1])
     return result
-
-
-def _status_kib(field: str) -> int:
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
 
 
 def _print_table(rows: dict[str, dict[str, Any]]) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.memory import status_kib
+
 CHANNELS, LATENT, NUM_CLUSTERS, K_LIST, HIDDEN = 512, 24, 20, (1, 10), (256, 256, 512)
 BUDGET = 5.0  # GiB for `mgcn.memory_gib`: features, graphs and Python come on top
 _BLOCK_ROWS = 50_000
@@ -130,8 +132,7 @@ def measure(
     started = time.perf_counter()
     figures = work[stage]()
     figures["seconds"] = time.perf_counter() - started
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    figures["peak_gb"] = int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
+    figures["peak_gb"] = status_kib("VmHWM") * 1024 / 1e9
     partial = folder / f"{stage}.partial"
     partial.write_text(json.dumps(figures), encoding="utf-8")
     partial.replace(folder / f"{stage}.json")

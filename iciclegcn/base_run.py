@@ -14,7 +14,6 @@ from iciclegcn.errors import UserError
 from iciclegcn.methods.classifiers import AnyClassifier, ClassifierShape, build_classifier
 from iciclegcn.methods.gcc_model import build_gcc_model
 from iciclegcn.methods.pretrain_model import PretrainModel
-from iciclegcn.nn.classifier import Classifier, ClassifierEnsemble
 from iciclegcn.nn.image_network import ImageNetwork
 from iciclegcn.run_artefacts import RunArtefacts
 
@@ -50,11 +49,9 @@ def write_classifier(
         config: The run's configuration, without labels.
         in_channels: Channels of the images.
     """
-    first = first_network(model)
-    networks = len(model.networks) if isinstance(model, ClassifierEnsemble) else 1
-    shape = ClassifierShape(
-        in_channels, "linear" if isinstance(first.head, nn.Linear) else "encoder", networks
-    )
+    members = model.members()
+    head = "linear" if isinstance(members[0].head, nn.Linear) else "encoder"
+    shape = ClassifierShape(in_channels, head, len(members))
     metadata = {**shape._asdict(), "config": config.to_dict()}
     artefacts.write_model("classifier", model.state_dict(), metadata)
 
@@ -79,11 +76,6 @@ def read_classifier(artefacts: RunArtefacts, config: Config) -> AnyClassifier:
     model = build_classifier(config, _shape(artefacts, metadata))
     _load(model, state, artefacts, "classifier")
     return model.eval()
-
-
-def read_backbone(artefacts: RunArtefacts, config: Config) -> nn.Module:
-    """The backbone of a finished run; an ensemble's is that of its first network."""
-    return first_network(read_classifier(artefacts, config)).backbone
 
 
 def read_embedding_network(run: BaseRun) -> EmbeddingNetwork:
@@ -112,16 +104,6 @@ def read_clusters(artefacts: RunArtefacts) -> tuple[np.ndarray, np.ndarray]:
     clusters = artefacts.read_assignments().clusters.astype(np.int64)
     output = artefacts.read_arrays("assignments_soft")["output"]
     return clusters, output[np.arange(len(clusters)), clusters].astype(np.float32)
-
-
-def first_network(model: AnyClassifier) -> Classifier:
-    """A classifier itself, or an ensemble's first member."""
-    if isinstance(model, Classifier):
-        return model
-    first = model.networks[0]
-    if not isinstance(first, Classifier):
-        raise TypeError(f"'networks' must hold classifiers (got {type(first).__name__})")
-    return first
 
 
 def _icicle_classifier(artefacts: RunArtefacts, config: Config) -> AnyClassifier:

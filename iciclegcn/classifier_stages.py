@@ -7,7 +7,6 @@ import torch
 
 from iciclegcn.base_folder import BaseRun, base_of
 from iciclegcn.base_run import (
-    first_network,
     read_classifier,
     read_clusters,
     read_embedding_network,
@@ -88,9 +87,10 @@ def assign_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) ->
         artefacts.write_array("features", found.x)
         artefacts.write_arrays("assignments_soft", soft)
         artefacts.write_assignments(artefacts.read_listing().paths, output)
-        # The methods tell of clusters that are lost.
+        # Of lost clusters self-labelling and RUC have told; GCC has seen random views alone.
+        told = config.method != "gcc"
         remedies = _REMEDIES[config.method]
-        warn_of_collapse(output, "training", remedies, monitor, told_of_empty=True)
+        warn_of_collapse(output, "training", remedies, monitor, told_of_empty=told)
 
 
 def _train_gcc(
@@ -146,7 +146,7 @@ def _refine(
     monitor: StageMonitor,
 ) -> AnyClassifier:
     base = base_of(folder.path, config)
-    classifier = first_network(read_classifier(base.artefacts, base.config))
+    classifier = read_classifier(base.artefacts, base.config).members()[0]
     clusters, confidences = read_clusters(base.artefacts)
     _embed(folder, base, images, config, runtime)
     run = folder.path.resolve()

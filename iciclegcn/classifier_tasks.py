@@ -13,9 +13,8 @@ from iciclegcn.methods.self_label import self_label
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn.classifier import Classifier
 from iciclegcn.nn.image_network import ImageNetwork
-from iciclegcn.rank_tasks import images_of, require_shared
+from iciclegcn.rank_tasks import images_of, join, require_shared
 from iciclegcn.run_artefacts import RunArtefacts
-from iciclegcn.runtime import Runtime
 
 EMBEDDINGS = "embeddings"
 
@@ -35,8 +34,7 @@ def join_gcc(
     Raises:
         UserError: If the images here are not those of rank 0.
     """
-    runtime = Runtime.create(config.seed, config.device, precision)
-    images = images_of(config.data, data_hash, runtime.ranks)
+    runtime, images = join(config, precision, data_hash)
     more = None if extra is None else images_of(extra, extra_hash, runtime.ranks)
     train_gcc(images, config, runtime, NullMonitor(), extra_images=more)
 
@@ -55,8 +53,7 @@ def join_self_labelling(
     Raises:
         UserError: If the images here are not those of rank 0.
     """
-    runtime = Runtime.create(config.seed, config.device, precision)
-    images = images_of(config.data, data_hash, runtime.ranks)
+    runtime, images = join(config, precision, data_hash)
     self_label(images, classifier, config, runtime, NullMonitor())
 
 
@@ -83,8 +80,7 @@ def join_refining(
     Raises:
         UserError: If the images here are not those of rank 0, or the run folder cannot be read.
     """
-    runtime = Runtime.create(config.seed, config.device, precision)
-    images = images_of(config.data, data_hash, runtime.ranks)
+    runtime, images = join(config, precision, data_hash)
     artefacts = RunArtefacts(run)
     require_shared(artefacts, runtime.ranks, f"{EMBEDDINGS}.npy")
     embeddings = artefacts.read_array(EMBEDDINGS, mapped=True)
@@ -104,8 +100,7 @@ def join_network(config: Config, precision: str, data_hash: str, network: ImageN
     Raises:
         UserError: If the images here are not those of rank 0.
     """
-    runtime = Runtime.create(config.seed, config.device, precision)
-    images = images_of(config.data, data_hash, runtime.ranks)
+    runtime, images = join(config, precision, data_hash)
     embed(images, network, config, runtime, NullMonitor())
 
 
@@ -123,6 +118,5 @@ def join_classifying(
     Raises:
         UserError: If the images here are not those of rank 0.
     """
-    runtime = Runtime.create(config.seed, config.device, precision)
-    images = images_of(config.data, data_hash, runtime.ranks)
+    runtime, images = join(config, precision, data_hash)
     classify(images, classifier, config, runtime, NullMonitor())

@@ -35,8 +35,7 @@ def join_pretraining(config: Config, precision: str, data_hash: str) -> None:
     Raises:
         UserError: If the images here are not those of rank 0.
     """
-    runtime = Runtime.create(config.seed, config.device, precision)
-    images = images_of(config.data, data_hash, runtime.ranks)
+    runtime, images = join(config, precision, data_hash)
     pretrain(images, config, runtime, NullMonitor())
 
 
@@ -59,8 +58,7 @@ def join_embedding(
     Raises:
         UserError: If the images here are not those of rank 0.
     """
-    runtime = Runtime.create(config.seed, config.device, precision)
-    images = images_of(config.data, data_hash, runtime.ranks)
+    runtime, images = join(config, precision, data_hash)
     model = PretrainModel(config, in_channels)
     model.load_state_dict(state)
     embed(images, model, config, runtime, NullMonitor())
@@ -115,6 +113,12 @@ def join_clustering(config: Config, precision: str, run: Path) -> None:
     model.load_state_dict(start.weights)
     runtime.ranks.barrier()
     train_steps(model, nodes, None, config.mgcn, runtime, NullMonitor(), start.state, 0.0)
+
+
+def join(config: Config, precision: str, data_hash: str) -> tuple[Runtime, Pixels]:
+    """The runtime and the images of rank 0, here; arguments as of the tasks."""
+    runtime = Runtime.create(config.seed, config.device, precision)
+    return runtime, images_of(config.data, data_hash, runtime.ranks)
 
 
 def require_shared(artefacts: RunArtefacts, ranks: Ranks, name: str) -> None:

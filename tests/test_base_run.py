@@ -9,8 +9,6 @@ import torch
 
 from iciclegcn.base_folder import BaseRun
 from iciclegcn.base_run import (
-    first_network,
-    read_backbone,
     read_classifier,
     read_clusters,
     read_embedding_network,
@@ -22,7 +20,6 @@ from iciclegcn.methods.classifiers import ClassifierShape, build_classifier
 from iciclegcn.methods.gcc_model import build_gcc_model
 from iciclegcn.methods.pretrain_model import PretrainModel
 from iciclegcn.nn import MGCN
-from iciclegcn.nn.classifier import ClassifierEnsemble
 from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_manifest import Manifest
 from tests.tiny_run import tiny_config, tiny_gcc
@@ -68,8 +65,8 @@ def test_an_icicle_run_answers_with_its_code_in_the_order_of_its_clusters(
     np.testing.assert_array_equal(answer.argmax(dim=1), clusters)
     present = np.unique(clusters)
     torch.testing.assert_close(answer[:, present], torch.from_numpy(shifted[:, present].copy()))
-    backbone = read_backbone(artefacts, icicle)
-    torch.testing.assert_close(backbone(VIEWS), model.backbone(VIEWS))
+    [member] = classifier.members()
+    torch.testing.assert_close(member.backbone(VIEWS), model.backbone(VIEWS))
     network = read_embedding_network(bare(artefacts, icicle))
     torch.testing.assert_close(network(VIEWS), model.instance_head(model(VIEWS)))
     assert network.num_features == 8
@@ -87,8 +84,9 @@ def test_a_classifier_comes_back(
     again = read_classifier(artefacts, config)
     assert not again.training
     torch.testing.assert_close(again(VIEWS), model(VIEWS))
-    first = next(iter(model.networks)) if isinstance(model, ClassifierEnsemble) else model
-    torch.testing.assert_close(first_network(again)(VIEWS), first(VIEWS))
+    assert len(again.members()) == networks
+    for found, member in zip(again.members(), model.members(), strict=True):
+        torch.testing.assert_close(found(VIEWS), member(VIEWS))
 
 
 @torch.no_grad()

@@ -51,7 +51,7 @@ class RUCConfig:
     sampling: str = "hybrid"
     confidence_threshold: float = 0.99
     num_neighbors: int = 100
-    least_clean: float = 0.1
+    least_clean: float = 0.0
     co_training: bool = True
     co_refinement: bool = True
     mixmatch: bool = True

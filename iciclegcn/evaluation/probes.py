@@ -4,8 +4,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from graphs import knn
-from iciclegcn.evaluation.label_free import kmeans_on_features
-from iciclegcn.evaluation.metrics import clustering_metrics
 
 
 def knn_accuracy(
@@ -59,26 +57,6 @@ def neighbor_purity(neighbors: ArrayLike, y: ArrayLike) -> float:
     """
     indices, truth = _validated(neighbors, y)
     return float((truth[indices] == truth[:, None]).mean())
-
-
-def kmeans_metrics(
-    features: ArrayLike, y: ArrayLike, num_clusters: int, seed: int, *, restarts: int = 10
-) -> dict[str, float]:
-    """`clustering_metrics` of k-means on rows scaled to norm 1; zero rows stay zero.
-
-    Args:
-        features: Rows [N, D].
-        y: True classes [N].
-        num_clusters: K.
-        seed: Draws the starting centres.
-        restarts: Starts of k-means, the tightest of which counts.
-
-    Raises:
-        ValueError: If the lengths differ or there are fewer rows than clusters.
-    """
-    rows, truth = _validated(features, y)
-    found = kmeans_on_features(rows, num_clusters, seed=seed, restarts=restarts)
-    return clustering_metrics(truth, found)
 
 
 def _validated(

@@ -10,7 +10,6 @@ from iciclegcn.config import Config
 from iciclegcn.methods.classifiers import AnyClassifier
 from iciclegcn.methods.embedding import embed
 from iciclegcn.monitor import NullMonitor, StageMonitor
-from iciclegcn.nn.classifier import Classifier
 from iciclegcn.nn.image_network import ImageNetwork
 from iciclegcn.runtime import Runtime
 
@@ -66,13 +65,10 @@ class _Answering(ImageNetwork):
     def __init__(self, model: AnyClassifier) -> None:
         super().__init__()
         self.model = model
-        networks = 1 if isinstance(model, Classifier) else len(model.networks)
-        self.num_features = 2 * (networks + 1)
+        self.num_features = 2 * (len(model.members()) + 1)
 
     def forward(self, views: Tensor) -> Tensor:
-        model = self.model
-        x = model.features(views)
-        each = [model.logits(x)] if isinstance(model, Classifier) else model.logits_of_each(x)
+        each = self.model.logits_of_each(self.model.features(views))
         logits = torch.stack([*each, torch.stack(each).sum(dim=0)], dim=1)  # [N, M + 1, K]
         confidences, labels = logits.softmax(dim=2).max(dim=2)
         # Whole numbers up to 2^24 are exact in float32.

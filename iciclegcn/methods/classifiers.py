@@ -86,14 +86,11 @@ class _Everything(ImageNetwork):
     def __init__(self, model: AnyClassifier, num_clusters: int) -> None:
         super().__init__()
         self.model = model
-        networks = 1 if isinstance(model, Classifier) else len(model.networks)
-        self.num_features = model.num_features + networks * num_clusters
+        self.num_features = model.num_features + len(model.members()) * num_clusters
 
     def forward(self, views: Tensor) -> Tensor:
-        model = self.model
-        x = model.features(views)
-        logits = [model.logits(x)] if isinstance(model, Classifier) else model.logits_of_each(x)
-        return torch.cat([x.float(), *logits], dim=1)
+        x = self.model.features(views)
+        return torch.cat([x.float(), *self.model.logits_of_each(x)], dim=1)
 
 
 def _one(config: Config, num_clusters: int, shape: ClassifierShape) -> Classifier:

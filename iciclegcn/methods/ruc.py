@@ -26,7 +26,6 @@ from iciclegcn.methods.ruc_start import check_clustering, first_trust, fresh_net
 from iciclegcn.methods.ruc_step import Believed, RUCLosses, refined_targets, ruc_losses
 from iciclegcn.methods.ruc_trust import Trust, updated
 from iciclegcn.monitor import StageMonitor
-from iciclegcn.nn.classifier import Classifier
 from iciclegcn.nn.synced_batch_norm import synchronise_batch_norm
 from iciclegcn.runtime import Runtime
 
@@ -94,7 +93,7 @@ class _Refinement:
         self._images, self._model, self._trust = images, model, trust
         self._config, self._runtime, self._monitor = config, runtime, monitor
         options = config.ruc
-        self._networks = _networks(model)
+        self._networks = model.members()
         self._optimizers = [
             torch.optim.SGD(
                 network.parameters(),
@@ -211,9 +210,3 @@ class _Refinement:
             "networks": [{"epoch": epoch, **training_state(*part)} for part in parts],
             "trust": self._trust.state_dict(),
         }
-
-
-def _networks(model: AnyClassifier) -> list[Classifier]:
-    if isinstance(model, Classifier):
-        return [model]
-    return [network for network in model.networks if isinstance(network, Classifier)]

@@ -32,6 +32,14 @@ class Classifier(nn.Module):
         found: Tensor = self.head(x)
         return found.float()
 
+    def members(self) -> list["Classifier"]:
+        """Itself: the networks that answer together."""
+        return [self]
+
+    def logits_of_each(self, x: Tensor) -> list[Tensor]:
+        """Features x [N, D] to the logits [N, K] of every member."""
+        return [self.logits(x)]
+
     def forward(self, views: Tensor) -> Tensor:
         """Images [N, C, S, S] to logits [N, K]."""
         return self.logits(self.features(views))
@@ -54,7 +62,7 @@ class ClassifierEnsemble(nn.Module):
 
     def features(self, views: Tensor) -> Tensor:
         """Images [N, C, S, S] to the networks' features side by side, x [N, sum of D]."""
-        return torch.cat([network.features(views) for network in self._members()], dim=1)
+        return torch.cat([network.features(views) for network in self.members()], dim=1)
 
     def logits(self, x: Tensor) -> Tensor:
         """Features [N, sum of D] to the sum of the networks' logits [N, K]."""
@@ -62,14 +70,15 @@ class ClassifierEnsemble(nn.Module):
 
     def logits_of_each(self, x: Tensor) -> list[Tensor]:
         """Features [N, sum of D] to every network's logits [N, K]."""
-        parts = torch.split(x, [network.num_features for network in self._members()], dim=1)
-        return [network.logits(x) for network, x in zip(self._members(), parts, strict=True)]
+        parts = torch.split(x, [network.num_features for network in self.members()], dim=1)
+        return [network.logits(x) for network, x in zip(self.members(), parts, strict=True)]
 
     def forward(self, views: Tensor) -> Tensor:
         """Images [N, C, S, S] to logits [N, K]."""
         return self.logits(self.features(views))
 
-    def _members(self) -> list[Classifier]:
+    def members(self) -> list[Classifier]:
+        """The networks that answer together."""
         return [network for network in self.networks if isinstance(network, Classifier)]
 
 

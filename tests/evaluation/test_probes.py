@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from iciclegcn.evaluation.probes import (
-    kmeans_metrics,
     knn_accuracy,
     knn_vote_accuracy,
     neighbor_purity,
@@ -33,16 +32,6 @@ def test_metric_of_the_vote_matters() -> None:
     x = np.array([[1.0, 0.0], [10.0, 0.1], [1.0, 1.0], [8.0, 8.0]])
     assert knn_accuracy(x, [0, 0, 1, 1], k=1) == 1.0
     assert knn_accuracy(x, [0, 0, 1, 1], k=1, metric="l2") < 1.0
-
-
-def test_kmeans_metrics_of_two_directions() -> None:
-    rng = np.random.default_rng(0)
-    y = np.repeat([0, 1], 40)
-    direction = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])[y]
-    x = (direction + 0.05 * rng.normal(size=(80, 3))) * rng.uniform(0.1, 50, size=(80, 1))
-    assert kmeans_metrics(x, y, 2, seed=0) == pytest.approx(
-        {"acc": 1.0, "nmi": 1.0, "ari": 1.0, "f1": 1.0, "purity": 1.0}
-    )
 
 
 def test_lengths_that_differ_are_refused() -> None:

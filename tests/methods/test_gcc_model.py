@@ -48,6 +48,8 @@ def test_the_classifiers_weights_fit_the_run_folders() -> None:
     model = build_gcc_model(config(), 1)
     other = build_classifier(config(), ClassifierShape(1))
     other.load_state_dict(model.classifier().state_dict())
+    views = torch.rand(2, 1, 8, 8)
+    torch.testing.assert_close(other.eval()(views), model.classifier().eval()(views))
 
 
 def test_the_number_of_clusters_must_be_known() -> None:

@@ -235,9 +235,14 @@ def test_one_of_the_sets_may_be_empty(confident: int, least: float) -> None:
 def test_a_cluster_without_images_and_one_with_a_single_one_are_no_obstacle() -> None:
     assignments = np.zeros(NUM_IMAGES, dtype=np.int64)
     assignments[3] = 2
-    run(tiny_config(epochs=1), clustering=some_clustering()._replace(assignments=assignments))
+    few = some_clustering()._replace(assignments=assignments)
+    single = some_clustering()._replace(assignments=np.arange(NUM_IMAGES))
     many = build_config(tiny_config(epochs=1), {"num_clusters": 2 * NUM_IMAGES})
-    run(many, clustering=some_clustering()._replace(assignments=np.arange(NUM_IMAGES)))
+    for config, clustering in ((tiny_config(epochs=1), few), (many, single)):
+        monitor = MemoryMonitor()
+        run(config, monitor, clustering=clustering)
+        assert monitor.rows
+        assert all(math.isfinite(row[1]["loss"]) for row in monitor.rows)
 
 
 def test_lost_clusters_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:

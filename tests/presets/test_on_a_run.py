@@ -37,6 +37,7 @@ def test_ruc_has_the_published_constants(
     assert options.unlabelled_weight == weight
     assert (options.refurbish_threshold, options.refurbish_growth) == (threshold, growth)
     assert (options.refurbish_interval, options.ramp_epochs) == (40, 200)
+    assert options.least_clean == 0  # the paper's clean images are all that are trusted
 
 
 def test_icicles_large_views_of_small_images_keep_the_constants_of_the_set() -> None:
