@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from iciclegcn.base_run import read_classifier
@@ -222,6 +223,27 @@ def test_weights_of_another_shape_are_told(copy: Path) -> None:
     save_file(state, file)  # without what the run knows of it
     with pytest.raises(UserError, match="is absent or damaged"):
         read_classifier(RunArtefacts(copy), config)
+
+
+def test_gccs_empty_clusters_are_told_when_clusters_are_named(copy: Path) -> None:
+    class Listener(SilentReporter):
+        def __init__(self) -> None:
+            self.heard: list[str] = []
+
+        def warn(self, message: str) -> None:
+            self.heard.append(message)
+
+    file = copy / "checkpoints" / "classifier.safetensors"
+    with safe_open(file, framework="pt") as content:
+        metadata = content.metadata()
+    state = load_file(file)
+    state["head.bias"][1] = -1e4  # no image is ever in cluster 1
+    save_file(state, file, metadata)
+    (copy / "assignments.csv").unlink()
+    listener = Listener()
+    run_stage("assign", copy, reporter=listener)
+    assert 1 not in RunArtefacts(copy).read_assignments().clusters
+    assert any("of 4 clusters" in text and "empty" in text for text in listener.heard)
 
 
 def test_more_images_train_and_are_not_clustered(images: Path, tmp_path: Path) -> None:
