@@ -20,6 +20,7 @@ from iciclegcn.cli_config import (
 )
 from iciclegcn.cli_options import ON_A_RUN
 from iciclegcn.cli_parser import parse
+from iciclegcn.commands import BESIDE
 from iciclegcn.config import Config
 from iciclegcn.config_values import to_yaml
 from iciclegcn.distributed.launch import Job, launch, processes
@@ -68,6 +69,9 @@ def _dispatch(options: Namespace) -> int:
         return _run(options)
     if options.command in ON_A_RUN:
         return _run_on_a_run(options)
+    if options.command in BESIDE:
+        _ignore_known_warnings()
+        return BESIDE[options.command].load().run(options)
     given = vars(options)
     job = partial(
         _run_stage,

@@ -12,6 +12,7 @@ from iciclegcn.cli_options import (
     add_stage_options,
     on_a_run_fields,
 )
+from iciclegcn.commands import BESIDE
 from iciclegcn.config_values import config_fields, suggestion
 from iciclegcn.errors import UserError
 
@@ -25,6 +26,7 @@ COMMANDS = {
     "evaluate": "compute the figures again, for example with labels",
     "self-label": "let a finished run learn from its own confident answers",
     "refine": "RUC: retrain on what can be trusted of a finished run's clusters",
+    **{name: command.text for name, command in BESIDE.items()},
 }
 
 
@@ -80,6 +82,8 @@ def make_parser() -> Parser:
             add_run_options(command, name, all_fields=False)
         elif name in ON_A_RUN:
             add_on_a_run_options(command, ON_A_RUN[name])
+        elif name in BESIDE:
+            BESIDE[name].load().add_options(command)
         else:
             add_stage_options(command, name)
     return parser

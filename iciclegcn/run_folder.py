@@ -84,7 +84,7 @@ class RunFolder:
 
     @classmethod
     def _fresh(cls, path: Path, lock: FolderLock, config: Config) -> "RunFolder":
-        manifest = Manifest.new(path / _MANIFEST, config.seed, config.method)
+        manifest = Manifest.new(path / _MANIFEST, config.seed, config.stages)
         write_text(path / _CONFIG, to_yaml(config))
         return cls(path, lock, config, manifest)
 

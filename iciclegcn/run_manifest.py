@@ -12,12 +12,14 @@ from iciclegcn.errors import UserError
 from iciclegcn.run_files import read_json, write_json
 
 _CLASSIFIER = ("data", "train", "assign", "graph", "evaluate")
-# Every method's stages, in order; each makes its results from those before it.
+# Every kind of run's stages (`Config.stages`), in order; each builds on those before it.
 STAGES: dict[str, tuple[str, ...]] = {
     "icicle": ("data", "pretrain", "embed", "graph", "cluster", "evaluate"),
     "gcc": _CLASSIFIER,
     "self-label": _CLASSIFIER,
     "ruc": _CLASSIFIER,
+    # IcicleGCN on features that nothing here trains: given ones, or a frozen backbone's.
+    "features": ("data", "extract", "graph", "encode", "cluster", "evaluate"),
 }
 
 PENDING, RUNNING, DONE = "pending", "running", "done"
@@ -47,8 +49,8 @@ class Manifest:
             self._write()
 
     @classmethod
-    def new(cls, file: Path, seed: int, method: str = "icicle") -> "Manifest":
-        """Write the manifest of a run of a method that has not begun."""
+    def new(cls, file: Path, seed: int, stages: str = "icicle") -> "Manifest":
+        """Write the manifest of a run that has not begun; ``stages`` is a key of `STAGES`."""
         content: dict[str, Any] = {
             "format": _FORMAT,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -57,7 +59,7 @@ class Manifest:
             "cpus": os.cpu_count(),
             "seed": seed,
             "data": None,
-            "stages": {stage: {"state": PENDING} for stage in STAGES[method]},
+            "stages": {stage: {"state": PENDING} for stage in STAGES[stages]},
         }
         return cls(file, content)
 

@@ -22,7 +22,7 @@ def test_a_new_manifest_has_every_stage_pending(tmp_path: Path) -> None:
 
 
 def test_a_classifiers_manifest_has_its_own_stages(tmp_path: Path) -> None:
-    Manifest.new(tmp_path / "manifest.json", seed=5, method="ruc")
+    Manifest.new(tmp_path / "manifest.json", seed=5, stages="ruc")
     manifest = Manifest(tmp_path / "manifest.json")
     assert manifest.stages == ("data", "train", "assign", "graph", "evaluate")
     manifest.set_stages({"data": {"state": DONE}})

@@ -25,7 +25,7 @@ def metrics(**changes: Any) -> dict[str, Any]:
 
 def finished(folder: Path, stages: tuple[str, ...], **changes: Any) -> str:
     method = "gcc" if changes.pop("gcc", "train" in stages) else "icicle"
-    manifest = Manifest.new(folder / "manifest.json", seed=0, method=method)
+    manifest = Manifest.new(folder / "manifest.json", seed=0, stages=method)
     manifest.set_data({"hash": "a", "num_images": 1797, "skipped": changes.pop("skipped", 0)})
     manifest.set_stages({stage: {"state": DONE, "seconds": 61.2} for stage in stages})
     RunArtefacts(folder).write_metrics(metrics(**changes))

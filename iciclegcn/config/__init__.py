@@ -79,6 +79,12 @@ class Config:
                 f"'mgcn.output' names {output} and 'graph.k' has {len(self.graph.k)} scale(s)"
             )
 
+    @property
+    def stages(self) -> str:
+        """Which stages the run has: its method, or ``features`` where those are not trained."""
+        given = self.data.kind == "features" or self.backbone.frozen
+        return "features" if self.method == "icicle" and given else self.method
+
     def to_dict(self) -> dict[str, object]:
         """Nested plain values, ready for YAML or JSON (tuples become lists)."""
         return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}

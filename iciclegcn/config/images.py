@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from iciclegcn.config.checks import require
+from iciclegcn.config.checks import one_of, require
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class DataConfig:
         labels_from_folders: First-level folder names are the truth (evaluation only).
         labels: CSV file with the truth (evaluation only).
         strict: Refuse unreadable files instead of skipping them.
+        kind: ``images``, or ``features`` where the source is a matrix of them.
     """
 
     source: str = "digits"
@@ -26,12 +27,14 @@ class DataConfig:
     labels_from_folders: bool = False
     labels: str | None = None
     strict: bool = False
+    kind: str = "images"
 
     def __post_init__(self) -> None:
         for name in ("image_size", "cache_size"):
             value = getattr(self, name)
             require(value is None or value >= 4, f"data.{name}", "at least 4 pixels", value)
         require(self.channels in (None, 1, 3), "data.channels", "1 or 3", self.channels)
+        one_of("data.kind", self.kind, ("images", "features"))
 
 
 @dataclass(frozen=True)

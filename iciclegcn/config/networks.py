@@ -13,11 +13,15 @@ class BackboneConfig:
         name: ``resnet18``, ``resnet34``, ``resnet50`` or ``convnet`` (small, for two cores).
         stem: ``plain`` (torchvision's) or ``small`` (3x3, no max-pool: keeps small images).
         width: Output channels of the ``convnet``; ignored by the ResNets.
+        weights: Where the network's trained weights come from; null: random ones.
+        frozen: Leave the network as it is: stage 1 then trains the auto-encoder alone.
     """
 
     name: str = "resnet34"
     stem: str = "plain"
     width: int = 256
+    weights: str | None = None
+    frozen: bool = False
 
     def __post_init__(self) -> None:
         one_of("backbone.name", self.name, ("resnet18", "resnet34", "resnet50", "convnet"))
