@@ -82,7 +82,7 @@ def report(name: str, records: Sequence[Record], minutes: float) -> str:
             "training, shared first stages included; MiB the highest resident size of a process.",
             "",
             table(summary),
-            "What the rows on GCC began with:",
+            "What the retrained rows began with:",
             "",
             table(summary, shown=False),
             "A claim holds, or does not, where a two-sided paired t-test gives p < .05.",
@@ -97,7 +97,7 @@ def plot_calibration(records: Sequence[Record], path: Path) -> None:
     from iciclegcn.evaluation.calibration_plot import plot_calibration as draw
 
     known = by_row_and_seed(records)
-    names = ("icicle", "ruc_icicle", "gcc_base", "ruc_gcc")
+    names = ("icicle_base", "ruc_icicle", "gcc_base", "ruc_gcc")
     titles = {part.name: part.title for part in PARTS}
     drawn = {}
     for name in names:

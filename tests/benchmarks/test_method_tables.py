@@ -77,5 +77,5 @@ def test_rows_are_read_from_whole_files_only(tmp_path: Path) -> None:
 def test_the_picture_is_drawn_of_what_has_probabilities(tmp_path: Path) -> None:
     plot_calibration(ROWS[:1], tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
-    plot_calibration(ROWS, tmp_path / "one.png")
+    plot_calibration([done("icicle_base", 0, 0.5, calibration=SOFT)], tmp_path / "one.png")
     assert (tmp_path / "one.png").read_bytes()[:4] == b"\x89PNG"

@@ -51,8 +51,9 @@ def test_quick_runs_go_on_quickly(method: str) -> None:
     assert self_label_schedule(base).epochs <= SelfLabelConfig().epochs / 5
     options = ruc_schedule(base)
     assert options.epochs <= RUCConfig().epochs / 5
-    assert options.ramp_epochs == options.epochs
-    assert options.sampling == "hybrid"
+    assert options.ramp_epochs == options.epochs == 5 * options.refurbish_interval
+    assert options.sampling == "metric"
+    assert ruc_schedule(preset_config("quick", "photos", method)).epochs == options.epochs / 4
 
 
 def test_all_else_is_the_bases() -> None:
