@@ -65,14 +65,14 @@ LOSSES = (
     ),
 )
 _COMPONENTS = (
-    ("full", "RUC", ()),
+    ("full", "RUC, sampling by neighbours", ()),
     ("no_co_training", "one network", ("--ruc.co_training", "false")),
     ("no_co_refinement", "without co-refinement", ("--ruc.co_refinement", "false")),
     ("no_mixmatch", "without MixMatch", ("--ruc.mixmatch", "false")),
     ("no_label_smoothing", "without label smoothing", ("--ruc.label_smoothing", "null")),
     ("no_co_refurbishing", "without co-refurbishing", ("--ruc.co_refurbishing", "false")),
     ("confidence", "sampling by confidence", ("--ruc.sampling", "confidence")),
-    ("metric", "sampling by neighbours", ("--ruc.sampling", "metric")),
+    ("hybrid", "sampling by both", ("--ruc.sampling", "hybrid")),
 )
 RUC = tuple(
     Variant(f"{part}_{name}", f"{title} ({BY_NAME[part].title})", part, words)
