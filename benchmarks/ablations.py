@@ -65,7 +65,7 @@ LOSSES = (
     ),
 )
 _COMPONENTS = (
-    ("full", "RUC, sampling by neighbours", ()),
+    ("full", "all of RUC", ()),
     ("no_co_training", "one network", ("--ruc.co_training", "false")),
     ("no_co_refinement", "without co-refinement", ("--ruc.co_refinement", "false")),
     ("no_mixmatch", "without MixMatch", ("--ruc.mixmatch", "false")),

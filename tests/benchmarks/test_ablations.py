@@ -90,7 +90,7 @@ def test_tables_and_claims_are_made_of_the_rows_that_are_there(
     assert "| without instance contrast | not run yet |" in page
     assert "| Cluster contrast gains accuracy | ACC | 75.0 against 50.0 | +25.0 ± 0.0 |" in page
     assert (tmp_path / "ablations_losses_digits.json").exists()
-    assert "| RUC (RUC on GCC) | not run yet |" in write_tables(
+    assert "| all of RUC (RUC on GCC) | not run yet |" in write_tables(
         "digits", "ruc", ablation.folder, tmp_path
     )
 
