@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from benchmarks.method_data import pixel_rows
-from benchmarks.schedules import Trial, costs, fitting_epochs
+from benchmarks.schedules import Trial, costs, fitting_epochs, longer_trial
 
 FIRST_SHARE = 0.75  # of DEC's time is for its auto-encoder
 _CODE = 10
@@ -79,7 +79,9 @@ def nmf(x: np.ndarray, num_clusters: int, seed: int, seconds: float) -> Found:
 def autoencoder(x: np.ndarray, num_clusters: int, seed: int, seconds: float) -> Found:
     """K-means on the code of DEC's auto-encoder, 500-500-2000-10, trained for the whole budget."""
     started = time.perf_counter()
-    _, *trials = [Trial((epochs,), _train(x, seed, epochs)[1]) for epochs in (1, 1, 4)]
+    _, first = [Trial((1,), _train(x, seed, 1)[1]) for _ in range(2)]  # one to warm up
+    more = longer_trial(first)
+    trials = [first, Trial((more,), _train(x, seed, more)[1])]
     epochs = fitting_epochs(costs(trials), seconds)
     aside = time.perf_counter() - started
     encoder, _ = _train(x, seed, epochs)
@@ -161,7 +163,9 @@ def _clustpy(name: str, x: np.ndarray, num_clusters: int, seed: int, seconds: fl
         return model.fit(x), time.perf_counter() - started
 
     begun = time.perf_counter()
-    _, *trials = [Trial(each, fitted(*each)[1]) for each in ((1, 1), (1, 1), (4, 1), (1, 4))]
+    _, first = [Trial((1, 1), fitted(1, 1)[1]) for _ in range(2)]  # one to warm up
+    more = longer_trial(first)
+    trials = [first, *(Trial(each, fitted(*each)[1]) for each in ((more, 1), (1, more)))]
     aside = time.perf_counter() - begun
     cost = costs(trials)
     pretraining = max(1, int(FIRST_SHARE * (seconds - cost.once) / cost.per_epoch[0]))

@@ -10,13 +10,10 @@ import numpy as np
 from benchmarks.measured_process import Measured, measured
 from benchmarks.method_data import BenchmarkData
 from benchmarks.method_parts import STAGES_OF_KIND, Part
-from benchmarks.schedules import Costs, Trial, costs, fitting_epochs
+from benchmarks.schedules import Costs, Trial, costs, fitting_epochs, longer_trial
 from iciclegcn.presets import preset_config
 
 CLI = "iciclegcn"
-# Epochs (of one kind, or before and after GCC's first graph) of every trial.
-_ONE_KIND = ((1,), (5,))
-_TWO_KINDS = ((1, 1), (4, 1), (1, 4))
 
 
 class PartRun(NamedTuple):
@@ -136,17 +133,21 @@ class Runner:
         # What differs in its length alone costs the same.
         name = f"{part.kind}-on-{part.base}" if part.base else _trained_alike(part.kind)
         folder = self.folder / "trials"
-        kinds = _TWO_KINDS if part.kind == "gcc" else _ONE_KIND
+        kinds = len(self._shares(part))  # of epochs
+
+        def trial(epochs: tuple[int, ...]) -> Trial:
+            out = folder / f"{name}-{'-'.join(map(str, epochs))}"
+            until = part._replace(kind=_trained_alike(part.kind))
+            self.start(until, seed, schedule_words(part.kind, epochs), out)
+            return Trial(epochs, stage_seconds(out, STAGES_OF_KIND[until.kind]))
 
         def measure() -> list[Any]:
-            trials = []
-            for epochs in kinds:
-                out = folder / f"{name}-{'-'.join(map(str, epochs))}"
-                until = part._replace(kind=_trained_alike(part.kind))
-                self.start(until, seed, schedule_words(part.kind, epochs), out)
-                stages = STAGES_OF_KIND[until.kind]
-                trials.append(Trial(epochs, stage_seconds(out, stages)))
-            return trials
+            first = trial((1,) * kinds)
+            more = longer_trial(first)
+            others = [
+                tuple(more if k == kind else 1 for k in range(kinds)) for kind in range(kinds)
+            ]
+            return [first, *map(trial, others)]
 
         return costs([Trial(tuple(e), s) for e, s in _kept(folder / f"{name}.json", measure)])
 

@@ -6,6 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+_TRIAL_SECONDS = (
+    10.0  # of a trial whose first second says little: what a machine does besides tells
+)
+_MOST_TRIAL_EPOCHS = 50
+
 
 class Trial(NamedTuple):
     """One short training.
@@ -33,6 +38,15 @@ class Costs(NamedTuple):
     def seconds(self, epochs: Sequence[float]) -> float:
         """Seconds that so many epochs of every kind take."""
         return self.once + sum(e * c for e, c in zip(epochs, self.per_epoch, strict=True))
+
+
+def longer_trial(shortest: Trial) -> int:
+    """Epochs of a trial that lasts long enough to tell what one costs: 2 to 50.
+
+    Args:
+        shortest: One epoch of every kind.
+    """
+    return min(_MOST_TRIAL_EPOCHS, max(2, math.ceil(_TRIAL_SECONDS / shortest.seconds)))
 
 
 def costs(trials: Sequence[Trial]) -> Costs:

@@ -20,7 +20,7 @@ from iciclegcn.losses.self_labelling import (
     self_label_loss,
     teaching_weights,
 )
-from iciclegcn.methods.answers import answers, warn_of_lost_clusters
+from iciclegcn.methods.answers import Answers, answers, warn_of_lost_clusters
 from iciclegcn.methods.classifiers import AnyClassifier
 from iciclegcn.methods.optimization import require_finite, restore, take_step, training_state
 from iciclegcn.monitor import StageMonitor
@@ -57,6 +57,7 @@ def self_label(
         SCAN (Van Gansbeke et al., 2020), Section 2.3; GCC (Zhong et al., 2021), Section 4.2.
     """
     before = answers(images, classifier, config, runtime)
+    _warn_of_unsure_clusters(before, config.self_label.threshold, monitor)
     training = _Training(images, classifier, config, runtime, monitor)
     training.run()
     result = training.result()
@@ -178,6 +179,18 @@ class _Training:
         if self._averaged is not None:
             state["averaged"] = self._averaged.state_dict()
         return state
+
+
+def _warn_of_unsure_clusters(found: Answers, threshold: float, monitor: StageMonitor) -> None:
+    """Tell of clusters that nothing will teach: the others take their images."""
+    labels, confidences = found.labels[:, -1], found.confidences[:, -1]
+    clusters = len(torch.unique(labels))
+    unsure = clusters - len(torch.unique(labels[confidences > threshold]))
+    if 0 < unsure < clusters:  # of all of them is told at the end
+        monitor.warn(
+            f"{unsure} of {clusters} clusters have no image of more confidence than "
+            f"{threshold:g} to learn from, and may be lost: lower 'self_label.threshold'"
+        )
 
 
 def _average(

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.schedules import Costs, Trial, costs, fitting_epochs
+from benchmarks.schedules import Costs, Trial, costs, fitting_epochs, longer_trial
 
 
 def test_two_trials_give_the_line_through_them() -> None:
@@ -15,6 +15,12 @@ def test_two_kinds_of_epochs_are_told_apart() -> None:
     found = costs(trials)
     assert found.once == pytest.approx(1)
     assert found.per_epoch == pytest.approx((2, 5))
+
+
+def test_a_trial_lasts_ten_seconds_within_bounds() -> None:
+    assert longer_trial(Trial((1,), 2.5)) == 4
+    assert longer_trial(Trial((1, 1), 60.0)) == 2
+    assert longer_trial(Trial((1,), 0.01)) == 50
 
 
 def test_noise_never_makes_an_epoch_free() -> None:

@@ -169,6 +169,21 @@ def test_lost_clusters_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert monitor.heard == ["the training lost 1 of the clusters it began with: 1"]
 
 
+def test_clusters_that_nothing_teaches_are_told_beforehand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Cluster 2's only image is as sure as the threshold, which is not enough.
+    labels = torch.tensor([[0, 0], [0, 1], [0, 2], [0, 1]])
+    sure = torch.tensor([[0.9, 0.5], [0.9, 0.3], [0.9, 0.4], [0.9, 0.6]])
+    monkeypatch.setattr(module, "answers", lambda *_: Answers(labels, sure))
+    monitor = MemoryMonitor()
+    run(tiny_config(epochs=1), monitor)
+    assert monitor.heard == [
+        "1 of 3 clusters have no image of more confidence than 0.4 to learn from, and may be lost: "
+        "lower 'self_label.threshold'"
+    ]
+
+
 def test_more_processes_than_images_in_a_batch_are_refused() -> None:
     class Both(Ranks):
         def broadcast(self, value: Any) -> Any:

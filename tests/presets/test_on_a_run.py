@@ -48,7 +48,10 @@ def test_icicles_large_views_of_small_images_keep_the_constants_of_the_set() -> 
 @pytest.mark.parametrize("method", ["icicle", "gcc"])
 def test_quick_runs_go_on_quickly(method: str) -> None:
     base = preset_config("quick", "digits", method)
-    assert self_label_schedule(base).epochs <= SelfLabelConfig().epochs / 5
+    schedule = self_label_schedule(base)
+    assert schedule.epochs <= SelfLabelConfig().epochs / 5
+    assert (schedule.threshold, schedule.operations) == (0.8, 2)
+    assert self_label_schedule(preset_config("quick", "photos", method)).operations == 4
     options = ruc_schedule(base)
     assert options.epochs <= RUCConfig().epochs / 5
     assert options.ramp_epochs == options.epochs == 5 * options.refurbish_interval
