@@ -7,7 +7,7 @@ import torch
 
 from graphs import homophily
 from iciclegcn.data.labels import Labels, read_labels
-from iciclegcn.data.sources import open_source
+from iciclegcn.data.sources import open_listing
 from iciclegcn.errors import UserError
 from iciclegcn.evaluation.calibration import calibration
 from iciclegcn.evaluation.label_free import kmeans_on_features
@@ -86,11 +86,11 @@ def _labels(folder: RunFolder, reporter: Reporter) -> Labels | None:
     data = folder.config.data
     listing = folder.artefacts.read_listing()
     try:
-        source = open_source(data)
+        source = open_listing(data)
     except UserError as error:
         if data.labels is not None or data.labels_from_folders:
             raise
-        reporter.warn(f"the images are not there, nor labels of their own: {error}")
+        reporter.warn(f"the {data.noun} are not there, nor labels of their own: {error}")
         return None
     paths = source.paths
     if len(listing.kept) and (
@@ -98,7 +98,7 @@ def _labels(folder: RunFolder, reporter: Reporter) -> Labels | None:
         or any(paths[i] != path for i, path in zip(listing.kept, listing.paths, strict=True))
     ):
         raise UserError(
-            f"the images of '{data.source}' have changed since the run in '{folder.path}' began; "
+            f"the {data.noun} of '{data.source}' have changed since the run in '{folder.path}' began; "
             "restore them to evaluate it"
         )
     return read_labels(source, data, listing.kept)

@@ -104,8 +104,8 @@ class RunFolder:
         """Remember what the run is about.
 
         Args:
-            data_hash: SHA-256 of pixels and paths.
-            shape: [N, C, S, S].
+            data_hash: SHA-256 of pixels and paths, or of features.
+            shape: [N, C, S, S], or [N, D].
             skipped: Number of unreadable files.
             base: Hash of the clusters that the run begins with; None: it begins with images.
 
@@ -123,8 +123,9 @@ class RunFolder:
             )
         if known is not None and begun:
             raise UserError(
-                f"the images of '{self.config.data.source}' have changed since the run in "
-                f"'{self.path}' began ({known.get('num_images')} images then, {shape[0]} now); "
+                f"the {self.config.data.noun} of '{self.config.data.source}' have changed since "
+                f"the run in '{self.path}' began ({known.get('num_images')} "
+                f"{self.config.data.noun} then, {shape[0]} now); "
                 "give another --out, or restore them"
             )
         data = {"hash": data_hash, "num_images": shape[0], "shape": shape, "skipped": skipped}

@@ -43,7 +43,8 @@ def _facts(artefacts: RunArtefacts, manifest: Manifest, done: list[str]) -> Iter
     data = manifest.data
     if data is not None:
         skipped = f", {data['skipped']:,} skipped (skipped.csv)" if data["skipped"] else ""
-        yield _line("images", f"{data['num_images']:,}{skipped}")
+        noun = "rows" if len(data["shape"]) == 2 else "images"
+        yield _line(noun, f"{data['num_images']:,}{skipped}")
     if {"cluster", "assign"} & set(done):
         yield _line("assignments", str(path / "assignments.csv"))
     if "evaluate" in done:
@@ -51,7 +52,7 @@ def _facts(artefacts: RunArtefacts, manifest: Manifest, done: list[str]) -> Iter
     spent = [(stage, manifest.stage(stage)["seconds"]) for stage in done]
     yield _line("time", ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in spent))
     missing = [stage for stage in manifest.stages if stage not in done]
-    if missing and missing[0] not in ("data", "pretrain", "train"):
+    if missing and missing[0] not in ("data", "pretrain", "extract", "train"):
         command = f"iciclegcn {missing[0]} --out {shlex.quote(str(path))}"
         yield _line("next", command)
 

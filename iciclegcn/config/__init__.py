@@ -8,6 +8,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from iciclegcn.config.checks import one_of
+from iciclegcn.config.encode import EncodeConfig
 from iciclegcn.config.gcc import GCCConfig
 from iciclegcn.config.graph import GraphConfig
 from iciclegcn.config.images import DataConfig, ViewConfig
@@ -23,6 +24,7 @@ __all__ = [
     "BackboneConfig",
     "Config",
     "DataConfig",
+    "EncodeConfig",
     "GCCConfig",
     "GraphConfig",
     "MGCNConfig",
@@ -63,6 +65,7 @@ class Config:
     autoencoder: AutoEncoderConfig = field(default_factory=AutoEncoderConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     graph: GraphConfig = field(default_factory=GraphConfig)
+    encode: EncodeConfig = field(default_factory=EncodeConfig)
     mgcn: MGCNConfig = field(default_factory=MGCNConfig)
     gcc: GCCConfig = field(default_factory=GCCConfig)
     self_label: SelfLabelConfig = field(default_factory=SelfLabelConfig)
@@ -78,11 +81,17 @@ class Config:
             raise UserError(
                 f"'mgcn.output' names {output} and 'graph.k' has {len(self.graph.k)} scale(s)"
             )
+        drawn = self.encode.neighbors
+        if drawn is not None and drawn > max(self.graph.k):
+            raise UserError(
+                f"'encode.neighbors' must be at most the largest 'graph.k', {max(self.graph.k)} "
+                f"(got {drawn})"
+            )
 
     @property
     def stages(self) -> str:
         """Which stages the run has: its method, or ``features`` where those are not trained."""
-        given = self.data.kind == "features" or self.backbone.frozen
+        given = self.data.kind == "features" or self.backbone.is_frozen
         return "features" if self.method == "icicle" and given else self.method
 
     def to_dict(self) -> dict[str, object]:

@@ -36,6 +36,11 @@ class DataConfig:
         require(self.channels in (None, 1, 3), "data.channels", "1 or 3", self.channels)
         one_of("data.kind", self.kind, ("images", "features"))
 
+    @property
+    def noun(self) -> str:
+        """What the items are called: ``images`` or ``rows``."""
+        return "rows" if self.kind == "features" else "images"
+
 
 @dataclass(frozen=True)
 class ViewConfig:
