@@ -80,8 +80,15 @@ def read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def read_csv(file: Path, header: Sequence[str]) -> list[list[str]]:
+def read_csv(
+    file: Path, header: Sequence[str], *, older: Sequence[str] | None = None
+) -> list[list[str]]:
     """The rows below a CSV file's header.
+
+    Args:
+        file: The file.
+        header: Its columns.
+        older: Columns that it may have instead.
 
     Raises:
         UserError: If it cannot be read or has other columns.
@@ -93,7 +100,8 @@ def read_csv(file: Path, header: Sequence[str]) -> list[list[str]]:
         raise UserError(f"cannot read '{file}': {error.strerror or error}") from error
     except (ValueError, csv.Error) as error:
         raise UserError(f"'{file}' is damaged (no table); give another --out") from error
-    if first != list(header) or any(len(row) != len(header) for row in rows):
+    known = [list(columns) for columns in (header, older or header)]
+    if first not in known or any(len(row) != len(first) for row in rows):
         raise UserError(f"'{file}' is damaged (not {', '.join(header)}); give another --out")
     return rows
 
