@@ -76,6 +76,11 @@ class Config:
             raise UserError(f"'--num-clusters' must be at least 2 (got {self.num_clusters})")
         one_of("method", self.method, METHODS)
         one_of("precision", self.precision, ("auto", "fp32", "bf16", "fp16"))
+        if self.method != "icicle" and self.backbone.is_frozen:
+            raise UserError(
+                f"'backbone.frozen' must be false for the method {self.method}, which trains the "
+                f"backbone (got {self.backbone.name})"
+            )
         output = self.mgcn.output
         if output.startswith("stream_") and int(output[7:]) >= len(self.graph.k):
             raise UserError(

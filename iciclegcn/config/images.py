@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from iciclegcn.config.checks import one_of, require
 
+# Of pixel values in [0, 1], as in most natural images: what every network here is shown is pixels
+# less the mean, by the deviation.
+VIEW_MEAN, VIEW_STD = 0.5, 0.25
+
 
 @dataclass(frozen=True)
 class DataConfig:

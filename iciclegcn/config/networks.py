@@ -32,8 +32,8 @@ class BackboneConfig:
         width: Output channels of the ``convnet``; ignored by the others.
         weights: Weights of a trained network: their name, a file, or ``random``; null: those that
             it is published with.
-        frozen: Leave the network as it is: stage 1 then trains the auto-encoder alone. null: so
-            it is for trained networks, except where the method is not icicle.
+        frozen: Leave the network as it is: stage 1 then trains the auto-encoder alone. null:
+            trained networks are left so.
         image_size: Side in pixels of what a trained network is shown; null: its own.
         crop: Share of the side that a trained network is shown, the middle of the image; null:
             its own, and all of images that are smaller than what it is shown.
@@ -74,7 +74,7 @@ class BackboneConfig:
 
     @property
     def kind(self) -> str | None:
-        """``built-in``, ``efficientnet-lite0``, ``torchvision``, ``timm``, ``file``; None: wrong."""
+        """``built-in``, ``file``, a library, or ``efficientnet-lite0``; None: no such name."""
         if self.name in BUILT_IN:
             return "built-in"
         if self.name == EFFICIENTNET:
@@ -91,7 +91,7 @@ class BackboneConfig:
 
     @property
     def is_frozen(self) -> bool:
-        """Whether nothing trains the network, where the method leaves the choice."""
+        """Whether nothing trains the network."""
         return self.trained if self.frozen is None else self.frozen
 
     def _check_shown(self) -> None:
