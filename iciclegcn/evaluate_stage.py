@@ -98,7 +98,7 @@ def _labels(folder: RunFolder, reporter: Reporter) -> Labels | None:
         or any(paths[i] != path for i, path in zip(listing.kept, listing.paths, strict=True))
     ):
         raise UserError(
-            f"the {data.noun} of '{data.source}' have changed since the run in '{folder.path}' began; "
-            "restore them to evaluate it"
+            f"the {data.noun} of '{data.source}' have changed since the run in '{folder.path}' "
+            "began; restore them to evaluate it"
         )
     return read_labels(source, data, listing.kept)

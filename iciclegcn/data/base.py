@@ -60,7 +60,7 @@ class ImageSource(Source):
             UnreadableImageError: If that image cannot be used.
         """
 
-    def release(self) -> None:  # noqa: B027 (most sources hold nothing)
+    def release(self) -> None:
         """Let go of pixels held in memory; they are loaded again when asked for."""
 
 
