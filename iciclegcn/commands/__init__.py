@@ -31,4 +31,8 @@ class Command(NamedTuple):
         return cast(Work, importlib.import_module(f"{__name__}.{self.module}"))
 
 
-BESIDE: dict[str, Command] = {}
+BESIDE: dict[str, Command] = {
+    "datasets": Command("datasets", "the data sets known by name, and which of them are here"),
+    "doctor": Command("doctor", "what is installed, what this machine has, and what is missing"),
+    "completion": Command("completion", "words and options to complete, for bash, zsh or fish"),
+}
