@@ -11,9 +11,12 @@ import numpy.typing as npt
 
 from iciclegcn import run_tables
 from iciclegcn.errors import UserError
+from iciclegcn.evaluation.near_duplicates import NearDuplicates
+from iciclegcn.evaluation.outliers import Outliers
+from iciclegcn.evaluation.per_cluster import ClusterTable
 from iciclegcn.evaluation.per_image import UNASSIGNED, image_facts
 from iciclegcn.run_files import read_csv, read_json, write_atomically, write_csv, write_json
-from iciclegcn.run_tables import Assignments, ClusterTable, NearDuplicates, Outliers
+from iciclegcn.run_tables import Assignments
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from iciclegcn.errors import UserError
+from iciclegcn.evaluation.near_duplicates import NearDuplicates
+from iciclegcn.evaluation.outliers import Outliers
+from iciclegcn.evaluation.per_cluster import ClusterTable
 from iciclegcn.evaluation.per_image import ImageFacts
 from iciclegcn.run_files import read_csv, write_csv
 
@@ -39,50 +42,6 @@ class Assignments(NamedTuple):
     confidences: npt.NDArray[np.float64]
     margins: npt.NDArray[np.float64]
     agreements: npt.NDArray[np.float64]
-
-
-class ClusterTable(NamedTuple):
-    """One entry a cluster, in order.
-
-    Attributes:
-        sizes: Images assigned to it, int64 [K].
-        confidences: Their mean confidence, float64 [K]; NaN for an empty cluster.
-        densities: How close their nearest neighbours are, float64 [K]: 1 as in the whole data,
-            2 at half the distance; NaN where there is nothing to compare.
-        nearest: The cluster whose mean features are nearest, int64 [K]; -1 for an empty cluster or
-            where there is no other.
-    """
-
-    sizes: npt.NDArray[np.int64]
-    confidences: npt.NDArray[np.float64]
-    densities: npt.NDArray[np.float64]
-    nearest: npt.NDArray[np.int64]
-
-
-class Outliers(NamedTuple):
-    """Images far from their neighbours, the farthest first.
-
-    Attributes:
-        indices: Rows, int64 [n].
-        scores: Local outlier factors, float64 [n]; 1 is ordinary.
-    """
-
-    indices: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float64]
-
-
-class NearDuplicates(NamedTuple):
-    """Groups of images whose features are all but equal, one entry a member.
-
-    Attributes:
-        groups: Number of the group, int64 [n], ascending from 0.
-        indices: Rows, int64 [n], ascending within a group.
-        distances: Distance of the features to the nearest other member, float64 [n].
-    """
-
-    groups: npt.NDArray[np.int64]
-    indices: npt.NDArray[np.int64]
-    distances: npt.NDArray[np.float64]
 
 
 def write_assignments(file: Path, paths: Sequence[str], facts: ImageFacts) -> None:

@@ -5,8 +5,10 @@ import pytest
 
 from iciclegcn import run_tables
 from iciclegcn.errors import UserError
+from iciclegcn.evaluation.near_duplicates import NearDuplicates
+from iciclegcn.evaluation.outliers import Outliers
+from iciclegcn.evaluation.per_cluster import ClusterTable
 from iciclegcn.evaluation.per_image import image_facts
-from iciclegcn.run_tables import ClusterTable, NearDuplicates, Outliers
 
 PATHS = ['a, "b".png', "c.png", "ü.png"]
 SOFT = np.array([[0.25, 0.75], [0.75, 0.25], [0.5, 0.5]], np.float32)
