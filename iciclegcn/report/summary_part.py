@@ -1,0 +1,111 @@
+"""The head of the page: what was clustered, how it went, and what to be careful about."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from iciclegcn.report.contents import Contents
+from iciclegcn.report.html import text
+from iciclegcn.report.part import Part
+
+METHODS = {
+    "icicle": "IcicleGCN",
+    "gcc": "GCC",
+    "self-label": "Self-labelling",
+    "ruc": "RUC",
+}
+_LOW_SILHOUETTE = 0.1
+
+
+def summary_part(contents: Contents) -> Part:
+    """Title, one sentence, the key figures as tiles, and notes."""
+    tiles = "".join(
+        f"<div class='tile'><dt>{text(name)}</dt><dd>{text(value)}</dd>"
+        f"<dd class='hint'>{text(hint)}</dd></div>"
+        for name, value, hint in _tiles(contents)
+    )
+    notes = "".join(f"<li>{text(note)}</li>" for note in _notes(contents))
+    notes = f"<ul class='notes' aria-label='Notes'>{notes}</ul>" if notes else ""
+    html = (
+        f"<section id='summary' aria-label='Summary'><p class='lead'>{text(_sentence(contents))}"
+        f"</p><dl class='tiles'>{tiles}</dl>{notes}</section>"
+    )
+    return Part("summary", "Summary", html)
+
+
+def title(contents: Contents) -> str:
+    """What the page is called: the data and the number of clusters."""
+    return f"{source_name(contents)}, {contents.num_clusters} clusters"
+
+
+def source_name(contents: Contents) -> str:
+    """The data's name without its folders."""
+    source = contents.config.data.source
+    return Path(source).name or source
+
+
+def _sentence(contents: Contents) -> str:
+    method, noun = METHODS.get(contents.config.method, contents.config.method), contents.noun
+    sentence = (
+        f"{method} sorted {contents.num_items:,} {noun} into {contents.num_clusters} clusters "
+        "without labels."
+    )
+    scores = (contents.metrics.get("heads") or {}).get("output")
+    if scores is None:
+        return f"{sentence} No truth was given, so nothing here says whether they are right."
+    return (
+        f"{sentence} Compared with the truth afterwards, {scores['acc']:.1%} of them are in the "
+        "cluster that stands for their class."
+    )
+
+
+def _tiles(contents: Contents) -> Iterator[tuple[str, str, str]]:
+    metrics = contents.metrics
+    scores = (metrics.get("heads") or {}).get("output")
+    if scores is not None:
+        yield "Accuracy", f"{scores['acc']:.1%}", "clusters matched one to one to classes"
+        yield "NMI", f"{scores['nmi']:.1%}", "shared information; 0 % is chance or worse"
+        yield "ARI", f"{scores['ari']:.1%}", "agreement of pairs beyond chance"
+    yield "Confidence", f"{metrics['mean_confidence']:.3f}", "probability of the own cluster, mean"
+    for name, hint in (
+        ("stream_agreement", "share on which the graph streams agree"),
+        ("network_agreement", "share on which the networks agree"),
+    ):
+        if metrics.get(name) is not None:
+            yield "Agreement", f"{metrics[name]:.1%}", hint
+    if metrics.get("base_agreement") is not None:
+        yield "Unchanged", f"{metrics['base_agreement']:.1%}", "in the cluster of the run before"
+    if metrics.get("silhouette") is not None:
+        yield "Silhouette", f"{metrics['silhouette']:.3f}", "separation of the features, −1 to 1"
+    sizes = metrics["cluster_sizes"]
+    yield "Smallest, largest", f"{min(sizes):,}, {max(sizes):,}", f"{contents.noun} in a cluster"
+
+
+def _notes(contents: Contents) -> Iterator[str]:
+    metrics, config = contents.metrics, contents.config
+    if config.data.kind == "images" and config.backbone.trained:
+        kept = "left as they are" if config.backbone.is_frozen else "where the training begins"
+        weights = config.backbone.weights or "those it is published with"
+        yield (
+            f"The features come from a pretrained network, {config.backbone.name} (weights: "
+            f"{weights}), {kept}. If it was trained with labels, as on ImageNet, these clusters "
+            "owe something to labels."
+        )
+    after = (metrics.get("collapse") or {}).get("after_clustering") or {}
+    if after.get("collapsed"):
+        yield (
+            f"{after['empty_clusters']} clusters are empty and the largest one holds "
+            f"{after['largest_share']:.0%} of the {contents.noun}: clusters have died in training."
+        )
+    silhouette = metrics.get("silhouette")
+    if silhouette is not None and silhouette < _LOW_SILHOUETTE:
+        yield (
+            f"The silhouette is low ({silhouette:.3f}): in the features the clusters run into one "
+            "another, so look at the borderline images before you rely on them."
+        )
+    left_out = int((contents.clusters < 0).sum())
+    if left_out:
+        yield f"{left_out:,} {contents.noun} were too uncertain and are left unassigned."
+    skipped = (contents.manifest.data or {}).get("skipped")
+    if skipped:
+        yield f"{skipped:,} files could not be read; skipped.csv lists them."
+    yield from contents.notes
