@@ -1,7 +1,7 @@
 """The tables of a run folder that say how good its clusters are: written and read as CSV."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -46,11 +46,13 @@ class Assignments(NamedTuple):
 
 def write_assignments(file: Path, paths: Sequence[str], facts: ImageFacts) -> None:
     """Write ``assignments.csv``: one row an image, in index order."""
-    rows = (
-        (path, cluster, f"{confidence:.6f}", f"{margin:.6f}", _number(agreement, ".3f"))
-        for path, cluster, confidence, margin, agreement in zip(paths, *facts, strict=True)
-    )
-    write_csv(file, ASSIGNMENTS, rows)
+    write_csv(file, ASSIGNMENTS, assignment_rows(paths, facts))
+
+
+def assignment_rows(paths: Sequence[str], facts: ImageFacts) -> Iterator[tuple[object, ...]]:
+    """The rows of ``assignments.csv``, one an image."""
+    for path, cluster, confidence, margin, agreement in zip(paths, *facts, strict=True):
+        yield path, cluster, f"{confidence:.6f}", f"{margin:.6f}", _number(agreement, ".3f")
 
 
 def read_assignments(file: Path) -> Assignments:
