@@ -1,0 +1,25 @@
+"""Finished tiny runs for tests of what comes after them; nothing here is trained for long."""
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from iciclegcn.pipeline import run
+from tests.tiny_run import NUM_IMAGES, tiny_config, tiny_gcc, write_images
+
+
+def icicle_run(folder: Path, **changes: object) -> Path:
+    """An IcicleGCN run on the first digits; ``changes`` as for `tiny_config`."""
+    return run(tiny_config(write_images(folder / "images.npy"), **changes), folder / "run")
+
+
+def gcc_run(folder: Path) -> Path:
+    """A GCC run on the first digits."""
+    return run(tiny_gcc(write_images(folder / "images.npy")), folder / "run")
+
+
+def new_digits(count: int = 12) -> np.ndarray:
+    """Digits that those runs have not seen, uint8 [n, 8, 8]."""
+    images = load_digits().images[NUM_IMAGES : NUM_IMAGES + count]
+    return np.rint(images * (255 / 16)).astype(np.uint8)
