@@ -16,7 +16,7 @@ from iciclegcn.report.theme import cluster_colours
 
 _BUDGET = 2_800_000  # bytes of text for all thumbnails
 _SIDE = 96  # pixels: sharp at 56 on a fine screen
-_MOST_PICTURES = 1200
+_MANY = 33  # clusters: beyond, one line of pictures each
 _MOST_CLUSTERS = 100
 
 Rows = npt.NDArray[np.int64]
@@ -57,15 +57,17 @@ def clusters_part(contents: Contents, sure: Certainty, classes: Sequence[str] | 
     """
     sizes = np.bincount(contents.clusters[contents.clusters >= 0], minlength=contents.num_clusters)
     shown = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_CLUSTERS])
-    most = int(np.clip(_MOST_PICTURES // (3 * len(shown)), 4, 12))
+    most = 12 if len(shown) <= _MANY else 6
     picks = pick(contents.x, contents.clusters, sure, contents.num_clusters, most)
     pictures = _thumbnails(contents, [picks[cluster] for cluster in shown])
     colours = cluster_colours(contents.num_clusters)
 
     def card(cluster: int) -> str:
         own = sure.confidence[contents.clusters == cluster]
-        mean = f", confidence {own.mean():.3f}" if len(own) else ""
-        note = f"<p class='class'>{text(classes[cluster])}</p>" if classes else ""
+        facts = [f"{sizes[cluster]:,} {contents.noun}"]
+        facts += [f"confidence {own.mean():.3f}"] if len(own) else []
+        facts += [f"mostly {classes[cluster]}"] if classes and classes[cluster] else []
+        words = " ".join(f"<span>{text(fact)}</span>" for fact in facts)
         strips = "".join(
             _strip(view, getattr(picks[cluster], view.name), contents, sure, pictures)
             for view in VIEWS
@@ -73,7 +75,7 @@ def clusters_part(contents: Contents, sure: Certainty, classes: Sequence[str] | 
         return (
             f"<article class='card' id='cluster-{cluster}'><h3><span class='swatch' "
             f"style='background:{colours[cluster]}'></span>Cluster {cluster}</h3>"
-            f"<p class='facts'>{sizes[cluster]:,} {contents.noun}{mean}</p>{note}{strips}</article>"
+            f"<p class='facts'>{words}</p>{strips}</article>"
         )
 
     buttons = "".join(

@@ -19,7 +19,7 @@ _TITLES = {
     "instance": "instance loss",
     "cluster": "cluster loss",
     "reconstruction": "reconstruction",
-    "kl_code": "divergence of the code from its targets",
+    "kl_code": "divergence of the code",
     "neighbor": "cluster loss between neighbours",
     "representation": "representation graph loss",
     "assignment": "assignment graph loss",
@@ -33,7 +33,7 @@ _TITLES = {
     "clusters": "clusters with confident images",
     CHANGES: "changed assignments",
 }
-_COUNTS = frozenset({"clean", "unclean", "clusters"})
+_COUNTS = {"clean": "images", "unclean": "images", "clusters": "clusters"}
 _SHARES = frozenset({"confident", CHANGES})
 
 
@@ -82,20 +82,16 @@ def curve_chart(curve: Curve) -> Figure:
     """A curve on labelled axes; the band spans what the steps of a point span."""
     share = curve.name in _SHARES
     title = curve_title(curve.name)
-    label = {True: "share", False: "images"}.get(share) if share or curve.name in _COUNTS else "loss"
-    if curve.name == "clusters":
-        label = "clusters"
+    label = "share" if share else _COUNTS.get(curve.name, "loss")
     low, high = float(curve.low.min()), float(curve.high.max())
     y_range = (0.0, high) if share or curve.name in _COUNTS else (low, high)
-    span = (float(curve.step[0]), float(curve.step[-1]))
-    axes = Axes(_WIDTH, _HEIGHT, span, y_range, "step", str(label), percent=share)
+    first, last = float(curve.step[0]), float(curve.step[-1])
+    span = (0.0 if first < 0.05 * last else first, last)
+    axes = Axes(_WIDTH, _HEIGHT, span, y_range, "step", label, percent=share)
     band = axes.points(curve.step, curve.high) + axes.points(curve.step, curve.low)[::-1]
     axes.drawing.area(band, "f-band")
     axes.drawing.curve(axes.points(curve.step, curve.mean), "f-curve")
-    text = (
-        f"The {title} of the stage '{curve.stage}': {_number(curve.mean[0], share)} at first, "
-        f"{_number(curve.mean[-1], share)} at last."
-    )
+    text = f"From {_number(curve.mean[0], share)} to {_number(curve.mean[-1], share)}."
     return Figure(
         f"{curve.stage}_{curve.name}", f"{title[0].upper()}{title[1:]}", text, axes.drawing
     )
@@ -104,7 +100,7 @@ def curve_chart(curve: Curve) -> Figure:
 def curve_title(name: str) -> str:
     """What a logged quantity is called for people."""
     if name.startswith("kl_stream_"):
-        return f"divergence of stream {name.removeprefix('kl_stream_')} from its targets"
+        return f"divergence of stream {name.removeprefix('kl_stream_')}"
     return _TITLES.get(name, name.replace("_", " "))
 
 

@@ -44,17 +44,16 @@ def degree_chart(scale: Scale, noun: str = "images") -> Figure:
     highest = max(int(np.quantile(degrees, 0.995)), 1)
     step = max(1, -(-(highest + 1) // _BINS))
     counts = np.bincount(np.minimum(degrees, highest) // step)
-    axes = Axes(
-        330, 200, (0, len(counts) * step), (0, float(counts.max())), "neighbours", noun
-    )
+    x_range = (-0.5, len(counts) * step - 0.5)  # a bar's middle is its number
+    axes = Axes(330, 200, x_range, (0, float(counts.max())), "neighbours", noun)
     for place, count in enumerate(counts):
-        left, top = axes.x(place * step), axes.y(float(count))
+        left, top = axes.x(place * step - 0.5), axes.y(float(count))
         last = place + 1 == len(counts)
         range_text = f"{place * step} or more" if last else _range(place * step, step)
         axes.drawing.rect(
             left + 1,
             top,
-            axes.x((place + 1) * step) - left - 2,
+            axes.x((place + 1) * step - 0.5) - left - 2,
             axes.y(0) - top,
             "f-bar",
             title=f"{range_text} neighbours: {count:,} {noun}",

@@ -62,22 +62,22 @@ def _tiles(contents: Contents) -> Iterator[tuple[str, str, str]]:
     metrics = contents.metrics
     scores = (metrics.get("heads") or {}).get("output")
     if scores is not None:
-        yield "Accuracy", f"{scores['acc']:.1%}", "clusters matched one to one to classes"
-        yield "NMI", f"{scores['nmi']:.1%}", "shared information; 0 % is chance or worse"
-        yield "ARI", f"{scores['ari']:.1%}", "agreement of pairs beyond chance"
-    yield "Confidence", f"{metrics['mean_confidence']:.3f}", "probability of the own cluster, mean"
+        yield "Accuracy", f"{scores['acc']:.1%}", "clusters matched to classes"
+        yield "NMI", f"{scores['nmi']:.1%}", "information shared with the classes"
+        yield "ARI", f"{scores['ari']:.1%}", "agreement beyond chance"
+    yield "Confidence", f"{metrics['mean_confidence']:.3f}", "mean probability of the own cluster"
     for name, hint in (
-        ("stream_agreement", "share on which the graph streams agree"),
-        ("network_agreement", "share on which the networks agree"),
+        ("stream_agreement", "of the graph streams"),
+        ("network_agreement", "of the networks"),
     ):
         if metrics.get(name) is not None:
             yield "Agreement", f"{metrics[name]:.1%}", hint
     if metrics.get("base_agreement") is not None:
         yield "Unchanged", f"{metrics['base_agreement']:.1%}", "in the cluster of the run before"
     if metrics.get("silhouette") is not None:
-        yield "Silhouette", f"{metrics['silhouette']:.3f}", "separation of the features, −1 to 1"
+        yield "Silhouette", f"{metrics['silhouette']:.3f}", "separation in the features, −1 to 1"
     sizes = metrics["cluster_sizes"]
-    yield "Smallest, largest", f"{min(sizes):,}, {max(sizes):,}", f"{contents.noun} in a cluster"
+    yield "Sizes", f"{min(sizes):,}–{max(sizes):,}", f"{contents.noun} in a cluster"
 
 
 def _notes(contents: Contents) -> Iterator[str]:

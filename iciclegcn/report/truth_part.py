@@ -63,7 +63,7 @@ def match(clusters: Rows, truth: Labels) -> Match:
 
 
 def cluster_classes(contents: Contents) -> list[str] | None:
-    """The most frequent class of each cluster, as ``cat 83 %``; None: no truth."""
+    """The most frequent class of each cluster, as ``cat (83%)``; None: no truth."""
     truth = contents.truth
     if truth is None:
         return None
@@ -71,7 +71,7 @@ def cluster_classes(contents: Contents) -> list[str] | None:
     for cluster in range(contents.num_clusters):
         counts = np.bincount(truth.y[contents.clusters == cluster])
         share = counts.max() / counts.sum() if counts.sum() else 0
-        words.append(f"{truth.class_names[counts.argmax()]} {share:.0%}" if share else "")
+        words.append(f"{truth.class_names[counts.argmax()]} ({share:.0%})" if share else "")
     return words
 
 
@@ -85,18 +85,18 @@ def truth_part(contents: Contents, sure: Certainty, found: Match | None) -> Part
     """
     if not contents.metrics.get("heads"):
         return None
-    figures, blocks = [], [_scores(contents)]
+    figures = []
     calibration = (contents.metrics.get("calibration") or {}).get("output")
     if contents.truth is not None and found is not None:
-        confusion = confusion_chart(*_confusion(contents, contents.truth, found))
-        figures.append(confusion)
-        blocks += [figure(confusion), _cases(contents, contents.truth, sure, found)]
+        figures.append(confusion_chart(*_confusion(contents, contents.truth, found)))
     if calibration is not None:
-        drawn = [reliability_chart(calibration, contents.noun), risk_chart(calibration)]
-        figures += drawn
-        blocks.append(f"<div class='figures small'>{''.join(map(figure, drawn))}</div>")
+        figures += [reliability_chart(calibration, contents.noun), risk_chart(calibration)]
+    cases = ""
+    if contents.truth is not None and found is not None:
+        cases = _cases(contents, contents.truth, sure, found)
     intro = "Labels were read after the training, for these figures alone."
-    html = section("truth", "Against the truth", intro, *blocks)
+    drawn = f"<div class='figures'>{''.join(map(figure, figures))}</div>"
+    html = section("truth", "Against the truth", intro, _scores(contents), drawn, cases)
     return Part("truth", "Truth", html, tuple(figures))
 
 
@@ -111,8 +111,11 @@ def _scores(contents: Contents) -> str:
         title = f"{kind} {number}" if number.isdecimal() else _HEADS.get(name, name)
         values = [f"{scores[score]:.3f}" for score in _SCORES]
         rows.append([title, *values, "" if ece is None else f"{ece:.3f}"])
-    header = ["output", *map(str.upper, _SCORES[:4]), "purity", "ECE"]
-    return table(header, rows, "Scores of every output; ECE: expected calibration error")
+    header = ["output", *map(str.upper, _SCORES[:4]), "purity"]
+    if calibration:
+        caption = "Scores of every output; ECE: expected calibration error"
+        return table([*header, "ECE"], rows, caption)
+    return table(header, [row[:-1] for row in rows], "Scores of every output")
 
 
 def _confusion(

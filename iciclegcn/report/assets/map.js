@@ -22,6 +22,11 @@
   // Walked through cluster by cluster, and from left to right.
   const order = Array.from(xs.keys()).sort((a, b) => cluster[a] - cluster[b] || xs[a] - xs[b]);
   const hidden = new Set();
+  const middle = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+  const centers = [...new Set(cluster)].filter((number) => number >= 0).map((number) => {
+    const own = order.filter((i) => cluster[i] === number);
+    return [number, middle(own.map((i) => xs[i])), middle(own.map((i) => ys[i]))];
+  });
   const view = { scale: 1, x: 0, y: 0, width: 0, height: 0 };
   let shown = -1, pinned = false, waiting = false, sheet = null;
 
@@ -33,8 +38,9 @@
 
   const base = () => Math.min(
     (view.width - 2 * MARGIN) / widest, (view.height - 2 * MARGIN) / (tallest || 1));
-  const toX = (i) => view.width / 2 + (xs[i] - widest / 2 - view.x) * base() * view.scale;
-  const toY = (i) => view.height / 2 + (ys[i] - tallest / 2 - view.y) * base() * view.scale;
+  const placeX = (x) => view.width / 2 + (x - widest / 2 - view.x) * base() * view.scale;
+  const placeY = (y) => view.height / 2 + (y - tallest / 2 - view.y) * base() * view.scale;
+  const toX = (i) => placeX(xs[i]), toY = (i) => placeY(ys[i]);
 
   const colourOf = (i) => {
     switch (byId("map-colour").value) {
@@ -84,10 +90,26 @@
       }
     }
     context.globalAlpha = 1;
+    if (!pictures && byId("map-colour").value === "cluster") names();
     if (shown >= 0) ring(toX(shown), toY(shown), pictures ? 24 : radius + 4);
     stage.dataset.zoom = view.scale.toFixed(2);
     stage.dataset.visible = visible.length;
     stage.dataset.pictures = pictures;
+  }
+
+  function names() {
+    context.font = "600 13px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.lineWidth = 4;
+    context.lineJoin = "round";
+    context.strokeStyle = token("--card");
+    context.fillStyle = token("--ink");
+    for (const [number, x, y] of centers) {
+      if (hidden.has(number)) continue;
+      context.strokeText(number, placeX(x), placeY(y));
+      context.fillText(number, placeX(x), placeY(y));
+    }
   }
 
   function ring(x, y, radius) {
