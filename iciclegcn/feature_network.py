@@ -13,8 +13,8 @@ from iciclegcn.methods.classifiers import AnyClassifier
 from iciclegcn.nn.autoencoder import AutoEncoder
 from iciclegcn.nn.image_network import ImageNetwork
 from iciclegcn.nn.mgcn import MGCN
-from iciclegcn.nn.pretrained.loading import load_backbone
 from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_backbone import frozen_backbone
 from iciclegcn.stages import pretrained_model
 
 
@@ -48,7 +48,8 @@ def read_feature_network(run: BaseRun) -> ImageNetwork:
         The network, in evaluation mode on the CPU.
 
     Raises:
-        UserError: If the run was given its features, or a file is absent or damaged.
+        UserError: If the run was given its features, a file is absent or damaged, or a frozen
+            backbone's weights are no longer the same.
     """
     config, artefacts = run.config, run.artefacts
     if config.data.kind == "features":
@@ -59,7 +60,7 @@ def read_feature_network(run: BaseRun) -> ImageNetwork:
     if config.method != "icicle":
         return ClassifierFeatures(read_classifier(artefacts, config)).eval()
     if config.stages == "features":
-        return load_backbone(config.backbone)
+        return frozen_backbone(run.path, config)
     return pretrained_model(artefacts, config)
 
 
