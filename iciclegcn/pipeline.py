@@ -15,6 +15,7 @@ from iciclegcn.monitor import NullMonitor, StageMonitor
 from iciclegcn.progress import Reporter, SilentReporter
 from iciclegcn.run_checks import check_sizes, require_results, warn_of_other_versions
 from iciclegcn.run_folder import RunFolder
+from iciclegcn.run_report import REPORT, report_run
 
 ON_ITEMS = ("pretrain", "embed", "extract", "train", "assign")
 
@@ -63,6 +64,8 @@ def run(
                     reporter.end(stage, None)
                 else:
                     _execute(stage, folder, items, reporter)
+            if until == "evaluate" and not (out / REPORT).is_file():
+                report_run(out, reporter)  # what the evaluation itself was not there to write
     finally:
         reporter.close()
     return out
@@ -129,6 +132,7 @@ def _execute(
         from iciclegcn.evaluate_stage import evaluate_stage
 
         evaluate_stage(folder, reporter, robustness=robustness)
+        report_run(folder.path, reporter)
     elif stage == "graph":
         from iciclegcn.graph_stage import graph_stage
 

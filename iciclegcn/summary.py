@@ -7,6 +7,7 @@ from typing import Any
 from iciclegcn.progress import duration
 from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_manifest import DONE, Manifest
+from iciclegcn.run_report import REPORT
 
 _FIGURES = ("acc", "nmi", "ari", "f1", "purity")
 _HEADS = {
@@ -47,6 +48,8 @@ def _facts(artefacts: RunArtefacts, manifest: Manifest, done: list[str]) -> Iter
         yield _line(noun, f"{data['num_images']:,}{skipped}")
     if {"cluster", "assign"} & set(done):
         yield _line("assignments", str(path / "assignments.csv"))
+    if (path / REPORT).is_file():
+        yield _line("report", str(path / REPORT))
     if "evaluate" in done:
         yield from _clusters(artefacts.read_metrics())
     spent = [(stage, manifest.stage(stage)["seconds"]) for stage in done]

@@ -41,6 +41,13 @@ RULES: dict[str, set[str]] = {
     },
     "iciclegcn.config": {"iciclegcn.errors"},
     "iciclegcn.presets": {"iciclegcn.config", "iciclegcn.errors", "iciclegcn.data.named"},
+    "iciclegcn.report": {
+        *("numpy", "PIL", "sklearn", "umap", "graphs"),
+        *("iciclegcn.evaluation", "iciclegcn.data", "iciclegcn.config", "iciclegcn.config_values"),
+        *("iciclegcn.base_folder", "iciclegcn.run_artefacts", "iciclegcn.run_files"),
+        *("iciclegcn.run_heads", "iciclegcn.run_manifest", "iciclegcn.run_report"),
+        *("iciclegcn.errors", "iciclegcn.monitor", "iciclegcn.progress"),
+    },
     "iciclegcn.distributed": {"torch", "iciclegcn.errors"},
     "iciclegcn.distributed.launch": {"torch", "lightning_fabric", "iciclegcn.errors"},
     "iciclegcn.distributed.strategy": {"lightning_fabric"},
@@ -64,6 +71,8 @@ ONLY_LATE = {
     "iciclegcn.nn.pretrained.onnx_program": {"onnxruntime"},
     "iciclegcn.cli": {"torch", "iciclegcn.pipeline"},
     "iciclegcn.distributed.launch": {"torch"},
+    "iciclegcn.report.projection": {"umap"},
+    "iciclegcn.run_report": {"numpy", "torch", "iciclegcn.report"},
 }
 
 # No method imports another; what two share is a module of its own.

@@ -59,6 +59,7 @@ def test_every_import_is_a_requirement_and_every_requirement_is_imported() -> No
     optional = {
         "torch_cluster",
         "pymetis",
+        "umap",
         "pyarrow",
         "lightning_fabric",
         "mlxtend",
