@@ -64,7 +64,11 @@ def confidence_chart(confidence: npt.NDArray[np.floating], noun: str = "images")
     values = np.clip(np.asarray(confidence, dtype=np.float64), 0.0, 1.0)
     counts, edges = np.histogram(values, bins=_BINS, range=(0.0, 1.0))
     axes = Axes(
-        _WIDTH, 240, (0, 1), (0, float(counts.max())), "confidence (probability of its cluster)",
+        _WIDTH,
+        240,
+        (0, 1),
+        (0, float(counts.max())),
+        "confidence (probability of its cluster)",
         noun,
     )
     for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True):

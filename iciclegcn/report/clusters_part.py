@@ -84,12 +84,13 @@ def clusters_part(contents: Contents, sure: Certainty, classes: Sequence[str] | 
         for place, view in enumerate(VIEWS)
     )
     explanations = "".join(f"<p class='{view.name} explain'>{view.text}</p>" for view in VIEWS)
+    cards = "".join(map(card, shown.tolist()))
     html = section(
         "clusters",
         "Clusters",
         _intro(contents, len(shown)),
         f"<div class='views' role='radiogroup' aria-label='Which {contents.noun} to show'>"
-        f"{buttons}{explanations}<div class='cards'>{''.join(map(card, shown.tolist()))}</div></div>",
+        f"{buttons}{explanations}<div class='cards'>{cards}</div></div>",
     )
     return Part("clusters", "Clusters", html, _montages(contents, picks, shown, sure, pictures))
 

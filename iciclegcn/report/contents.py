@@ -17,8 +17,8 @@ from iciclegcn.data.sources import open_listing, open_source
 from iciclegcn.errors import UserError
 from iciclegcn.monitor import NullMonitor, StageMonitor
 from iciclegcn.run_artefacts import RunArtefacts
-from iciclegcn.run_manifest import Manifest
 from iciclegcn.run_heads import soft_heads
+from iciclegcn.run_manifest import Manifest
 
 Row = dict[str, Any]
 
@@ -134,9 +134,7 @@ def _history(file: Path) -> list[Row]:
     return rows
 
 
-def _images(
-    run: BaseRun, notes: list[str], monitor: StageMonitor
-) -> npt.NDArray[np.uint8] | None:
+def _images(run: BaseRun, notes: list[str], monitor: StageMonitor) -> npt.NDArray[np.uint8] | None:
     """The images the run saw; without them the report has no pictures, and says why."""
     if run.config.data.kind == "features":
         return None

@@ -29,7 +29,9 @@ def details_part(contents: Contents) -> Part:
         known = manifest.stage(stage)
         if manifest.state(stage) == DONE:
             runtime = known.get("runtime") or {}
-            computed = ", ".join(str(runtime[key]) for key in ("device", "precision") if key in runtime)
+            computed = ", ".join(
+                str(runtime[key]) for key in ("device", "precision") if key in runtime
+            )
             times.append([stage, duration(float(known.get("seconds", 0))), computed])
     versions = [[name, version] for name, version in manifest.versions.items()]
     files = [

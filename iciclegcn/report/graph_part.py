@@ -1,6 +1,6 @@
 """The graphs of the run, scale by scale."""
 
-import torch
+import numpy as np
 
 from graphs import Neighbors, connected_components, scale_graphs
 from iciclegcn.report.contents import Contents
@@ -40,7 +40,7 @@ def read_scales(contents: Contents) -> list[Scale]:
     for k, share in zip(options.k, homophily, strict=True):  # one at a time: they can be large
         graph = scale_graphs(neighbors, (k,), symmetrize=options.symmetrize)[0]
         edges = graph.edge_index[:, graph.edge_index[0] != graph.edge_index[1]]
-        degrees = torch.bincount(edges[0], minlength=contents.num_items).numpy()
+        degrees = np.bincount(edges[0].numpy(), minlength=contents.num_items)
         components = int(connected_components(edges, contents.num_items).max()) + 1
         isolated = int((degrees == 0).sum())
         scales.append(Scale(k, degrees, edges.shape[1] // 2, isolated, components, share))

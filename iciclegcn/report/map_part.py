@@ -25,8 +25,10 @@ def map_part(contents: Contents, laid_out: Map, sure: Certainty, right: object |
         right: Whether each item is in its class's cluster, bool [N]; None: no truth.
     """
     shown, noun = len(laid_out.rows), contents.noun
-    count = f"All {shown:,} {noun}" if shown == contents.num_items else (
-        f"{shown:,} of {contents.num_items:,} {noun}, drawn at random,"
+    count = (
+        f"All {shown:,} {noun}"
+        if shown == contents.num_items
+        else (f"{shown:,} of {contents.num_items:,} {noun}, drawn at random,")
     )
     intro = text(
         f"{count} laid out by {laid_out.method} of their features. Near means alike; far apart "

@@ -61,5 +61,7 @@ def _more(contents: Contents) -> Mapping[int, list[str]]:
             "" if np.isnan(density) else f"{density:.2f}",
             "" if nearest < 0 else str(nearest),
         ]
-        for cluster, (density, nearest) in enumerate(zip(known.densities, known.nearest, strict=True))
+        for cluster, (density, nearest) in enumerate(
+            zip(known.densities, known.nearest, strict=True)
+        )
     }

@@ -69,8 +69,14 @@ def reliability_chart(figures: Mapping[str, Any], noun: str = "images") -> Figur
         noun: What the items are called.
     """
     axes = Axes(
-        330, 270, (0, 1), (0, 1), "confidence", "share in the right cluster",
-        percent=True, percent_x=True,
+        330,
+        270,
+        (0, 1),
+        (0, 1),
+        "confidence",
+        "share in the right cluster",
+        percent=True,
+        percent_x=True,
     )
     width = 1 / len(figures["bins"])
     largest = max(each["size"] for each in figures["bins"])
@@ -110,8 +116,14 @@ def risk_chart(figures: Mapping[str, Any]) -> Figure:
     """
     coverage, risk = figures["coverage"], figures["risk"]
     axes = Axes(
-        330, 270, (0, 1), (0, max(*risk, 0.01)), "coverage: the most confident so many",
-        "share in a wrong cluster", percent=True, percent_x=True,
+        330,
+        270,
+        (0, 1),
+        (0, max(*risk, 0.01)),
+        "coverage: the most confident so many",
+        "share in a wrong cluster",
+        percent=True,
+        percent_x=True,
     )
     axes.drawing.curve(axes.points(coverage, risk), "f-curve")
     half = risk[len(risk) // 2 - 1]

@@ -155,7 +155,8 @@ def _cases(contents: Contents, truth: Labels, sure: Certainty, found: Match) -> 
                     sure,
                     pictures,
                     caption.format(
-                        cluster=_cluster(contents.clusters[row]), name=truth.class_names[truth.y[row]]
+                        cluster=_cluster(contents.clusters[row]),
+                        name=truth.class_names[truth.y[row]],
                     ),
                 )
                 for row in kind

@@ -19,8 +19,8 @@ from iciclegcn.report.summary_part import summary_part
 from iciclegcn.report.training_part import training_part
 from iciclegcn.report.truth_part import cluster_classes, match, truth_part
 from iciclegcn.run_files import write_text
+from iciclegcn.run_report import REPORT
 
-REPORT = "report.html"
 FIGURES = "figures"
 
 
@@ -58,7 +58,9 @@ def make_parts(contents: Contents, map_kind: str = "auto") -> list[Part]:
     parts = [
         summary_part(contents),
         clusters_part(contents, sure, classes),
-        map_part(contents, lay_out(contents, map_kind), sure, None if found is None else found.right),
+        map_part(
+            contents, lay_out(contents, map_kind), sure, None if found is None else found.right
+        ),
         sizes_part(contents, sure, classes),
         truth_part(contents, sure, found),
         oddities_part(contents, sure),
