@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iciclegcn.backbone_choice import suit_backbone
 from iciclegcn.cli_options import DEFAULT_DATA, DEFAULT_PRESET, SECTIONS, on_a_run_fields
 from iciclegcn.config import Config
 from iciclegcn.config_values import build_config, config_fields, flatten, read_config_file
@@ -55,7 +56,10 @@ def resolve_config(options: Namespace) -> Config:
     _refuse_idle(given, method, then)
     if then is not None:  # its options are the second run's
         changes = {name: value for name, value in changes.items() if not _is_in(name, then)}
-    return build_config(preset_config(preset, source, method), changes)
+    start = suit_backbone(preset_config(preset, source, method), changes)
+    config = build_config(start, changes)
+    _refuse_idle_stages(given, config)
+    return config
 
 
 def resolve_on_a_run(options: Namespace, base: Config, reference: str, method: str) -> Config:
@@ -140,6 +144,21 @@ def _refuse_idle(given: Mapping[str, object], method: str, then: str | None) -> 
             "ruc": "give it to 'iciclegcn refine --run DIR'",
         }.get(owner, f"add --method {owner}")
         raise UserError(f"'--{name}' changes nothing with the method {method}; {remedy}")
+
+
+def _refuse_idle_stages(given: Mapping[str, object], config: Config) -> None:
+    """Likewise those of a stage that the run does not have."""
+    idle = ("pretrain", "views") if config.stages == "features" else ("encode",)
+    for name in given:
+        if not name.startswith(tuple(f"{section}." for section in idle)):
+            continue
+        if config.data.kind == "features":
+            why = "where features are given"
+        elif config.stages == "features":
+            why = f"with the frozen backbone {config.backbone.name}; add --backbone.frozen false"
+        else:
+            why = "where the backbone is trained; a frozen one is --backbone efficientnet-lite0"
+        raise UserError(f"'--{name}' changes nothing {why}")
 
 
 def _is_in(name: str, section: str) -> bool:
