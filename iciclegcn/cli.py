@@ -126,6 +126,11 @@ def _run(options: Namespace) -> int:
         raise UserError(
             f"'pretrain' is IcicleGCN's stage 1; use 'iciclegcn run --method {config.method}'"
         )
+    if options.command == "pretrain" and config.stages != "icicle":
+        raise UserError(
+            f"'pretrain' trains the backbone and {config.backbone.name} is frozen; use 'iciclegcn "
+            "run', or add --backbone.frozen false"
+        )
     then = resolve_self_label(options, config) if vars(options).get("self_label") else None
     if options.print_config:
         schedule = config.self_label if then is None else then.self_label

@@ -96,6 +96,14 @@ def add_run_options(parser: argparse.ArgumentParser, command: str, *, all_fields
             action="store_true",
             help="go on with self-labelling, in self-label inside the run folder",
         )
+    add(
+        "--backbone",
+        dest="backbone.name",
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help="a trained network: efficientnet-lite0, torchvision:NAME, timm:NAME or a file (.pt, "
+        ".pt2, .onnx); frozen unless --backbone.frozen false (default: one that begins at random)",
+    )
     presets = ", ".join(PRESETS)
     _add_field(parser, "preset", "NAME", f"{presets} (default: {DEFAULT_PRESET})")
     _add_field(parser, "seed", "N", "fixes every random draw (default: 0)")
