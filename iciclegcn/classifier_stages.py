@@ -31,6 +31,7 @@ from iciclegcn.methods.self_label import self_label
 from iciclegcn.monitor import NullMonitor, StageMonitor
 from iciclegcn.progress import Reporter
 from iciclegcn.run_folder import RunFolder
+from iciclegcn.run_heads import name_clusters
 from iciclegcn.runtime import Runtime
 from iciclegcn.stage_parts import (
     make_runtime,
@@ -86,7 +87,7 @@ def assign_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) ->
             soft["base"] = base.artefacts.read_arrays("assignments_soft")["output"]
         artefacts.write_array("features", found.x)
         artefacts.write_arrays("assignments_soft", soft)
-        artefacts.write_assignments(artefacts.read_listing().paths, output)
+        name_clusters(artefacts, soft, config.abstain)
         # Of lost clusters self-labelling and RUC have told; GCC has seen random views alone.
         told = config.method != "gcc"
         remedies = _REMEDIES[config.method]

@@ -80,6 +80,7 @@ def _dispatch(options: Namespace) -> int:
         labels=given.get("data.labels"),
         labels_from_folders=given.get("data.labels_from_folders", False),
         robustness=given.get("robustness", False),
+        abstain=given.get("abstain"),
     )
     if options.command == "evaluate":  # one process's work
         return job()

@@ -16,6 +16,9 @@ DEFAULT_PRESET = "quick"
 ON_A_RUN = {"self-label": "self-label", "refine": "ruc"}
 SECTIONS = {"self_label": "self-label", "ruc": "ruc"}
 
+# Stages that name clusters, or count them.
+_TAKE_ABSTAIN = ("cluster", "assign", "evaluate")
+
 _EPILOG = """\
 Every field of the configuration is an option too, such as --pretrain.epochs 20
 or --graph.k 1,10: 'iciclegcn run --help-all' lists them. The preset gives the
@@ -44,6 +47,8 @@ def add_stage_options(parser: argparse.ArgumentParser, command: str) -> None:
     """Options of the commands that run one stage of a run that has begun."""
     parser.usage = f"{parser.prog} --out DIR [options]"
     parser.add_argument("--out", metavar="DIR", required=True, help="the run folder")
+    if command in _TAKE_ABSTAIN:
+        _add_abstain_option(parser)
     if command == "evaluate":
         _add_label_options(parser)
         parser.add_argument(
@@ -62,6 +67,7 @@ def add_on_a_run_options(parser: argparse.ArgumentParser, method: str) -> None:
     add("--run", metavar="DIR", required=True, help="the finished run to begin with; only read")
     add("--out", metavar="DIR", help=f"run folder (default: {method} in the one of --run)")
     _add_field(parser, "seed", "N", "fixes every random draw (default: that run's)")
+    _add_abstain_option(parser)
     _add_computing_options(parser)
     _add_config_options(parser)
     _add_label_options(parser)
@@ -72,7 +78,7 @@ def on_a_run_fields(method: str) -> list[str]:
     """Fields that a run which begins with another may change: its method's and a few more."""
     sections = [section for section, owner in SECTIONS.items() if owner == method] + ["graph"]
     own = [name for part in sections for name in config_fields() if name.startswith(f"{part}.")]
-    return ["seed", "device", "precision", *own]
+    return ["seed", "device", "precision", "abstain", *own]
 
 
 def add_run_options(parser: argparse.ArgumentParser, command: str, *, all_fields: bool) -> None:
@@ -107,6 +113,7 @@ def add_run_options(parser: argparse.ArgumentParser, command: str, *, all_fields
     presets = ", ".join(PRESETS)
     _add_field(parser, "preset", "NAME", f"{presets} (default: {DEFAULT_PRESET})")
     _add_field(parser, "seed", "N", "fixes every random draw (default: 0)")
+    _add_abstain_option(parser)
     _add_computing_options(parser)
     _add_config_options(parser)
     _add_label_options(parser)
@@ -125,6 +132,11 @@ def _add_computing_options(parser: argparse.ArgumentParser) -> None:
     _add_field(parser, "device", "NAME", "auto, cpu or cuda[:N] (default: auto)")
     _add_field(parser, "precision", "NAME", "auto, fp32, bf16 or fp16 (default: auto)")
     _add_process_options(parser)
+
+
+def _add_abstain_option(parser: argparse.ArgumentParser) -> None:
+    text = "leave the least certain images unassigned, such as 0.05 of them"
+    _add_field(parser, "abstain", "SHARE", text)
 
 
 def _add_config_options(parser: argparse.ArgumentParser) -> None:

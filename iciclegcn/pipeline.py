@@ -78,6 +78,7 @@ def run_stage(
     labels: str | None = None,
     labels_from_folders: bool = False,
     robustness: bool = False,
+    abstain: float | str | None = None,
     reporter: Reporter | None = None,
 ) -> Path:
     """Run one stage of a run that has begun.
@@ -89,6 +90,8 @@ def run_stage(
         labels: CSV file with the truth, for ``evaluate``; replaces what the run was told.
         labels_from_folders: Take the truth from folder names, likewise.
         robustness: Let ``evaluate`` attack the run's classifier too.
+        abstain: Share of the images to leave unassigned from now on, as a number or its text;
+            also where clusters have been named before. None: what the run was told.
         reporter: Shown the progress.
 
     Returns:
@@ -104,6 +107,8 @@ def run_stage(
             require_results(folder, stage)
             if labels is not None or labels_from_folders:
                 folder.set_evaluation(labels, labels_from_folders)
+            if abstain is not None:
+                folder.set_abstain(abstain)
             warn_of_other_versions(folder, reporter)
             if folder.is_done(stage) and stage != "evaluate":
                 reporter.end(stage, None)

@@ -32,7 +32,7 @@ ARTEFACTS: dict[str, tuple[str, ...]] = {
     "cluster": ("checkpoints/mgcn.safetensors", "assignments_soft.npz", "assignments.csv"),
     "train": ("checkpoints/classifier.safetensors",),
     "assign": ("features.npy", "assignments_soft.npz", "assignments.csv"),
-    "evaluate": ("metrics.json",),
+    "evaluate": ("metrics.json", "clusters.csv", "outliers.csv", "near_duplicates.csv"),
 }
 
 _IMAGES = ("index", "position", "path")

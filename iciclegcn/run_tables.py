@@ -13,7 +13,7 @@ from iciclegcn.evaluation.near_duplicates import NearDuplicates
 from iciclegcn.evaluation.outliers import Outliers
 from iciclegcn.evaluation.per_cluster import ClusterTable
 from iciclegcn.evaluation.per_image import ImageFacts
-from iciclegcn.run_files import read_csv, write_csv
+from iciclegcn.run_files import csv_text, read_csv, write_csv
 
 ASSIGNMENTS = ("path", "cluster", "confidence", "margin", "agreement")
 CLUSTERS = ("cluster", "size", "mean_confidence", "density", "nearest_cluster")
@@ -52,7 +52,7 @@ def write_assignments(file: Path, paths: Sequence[str], facts: ImageFacts) -> No
 def assignment_rows(paths: Sequence[str], facts: ImageFacts) -> Iterator[tuple[object, ...]]:
     """The rows of ``assignments.csv``, one an image."""
     for path, cluster, confidence, margin, agreement in zip(paths, *facts, strict=True):
-        yield path, cluster, f"{confidence:.6f}", f"{margin:.6f}", _number(agreement, ".3f")
+        yield path, cluster, f"{confidence:.6f}", _number(margin, ".6f"), _number(agreement, ".3f")
 
 
 def read_assignments(file: Path) -> Assignments:
@@ -71,6 +71,20 @@ def read_assignments(file: Path) -> Assignments:
         return Assignments(paths, clusters, _reals(rows, 2), margins, agreements)
 
     return _parsed(file, parse)
+
+
+def clusters_text(given: Assignments, clusters: npt.NDArray[np.int64]) -> str:
+    """The table of three columns that earlier versions wrote, and that runs are told apart by.
+
+    Args:
+        given: Gives paths and confidences.
+        clusters: Clusters [N] to write.
+    """
+    rows = (
+        (path, cluster, f"{confidence:.6f}")
+        for path, cluster, confidence in zip(given.paths, clusters, given.confidences, strict=True)
+    )
+    return csv_text(_OLDER_ASSIGNMENTS, rows)
 
 
 def write_clusters(file: Path, table: ClusterTable) -> None:

@@ -14,6 +14,7 @@ from iciclegcn.rank_tasks import join_clustering, join_embedding, join_pretraini
 from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_folder import RunFolder
 from iciclegcn.run_graphs import read_scale_graphs
+from iciclegcn.run_heads import name_clusters
 from iciclegcn.runtime import Runtime
 from iciclegcn.stage_parts import (
     make_runtime,
@@ -86,8 +87,9 @@ def cluster_stage(folder: RunFolder, reporter: Reporter) -> None:
         arrays = {name: head.detach().numpy() for name, head in heads.items()}
         metadata = {"config": config.to_dict()}
         artefacts.write_model("mgcn", result.model.state_dict(), metadata)
-        artefacts.write_arrays("assignments_soft", arrays | {"output": output})
-        artefacts.write_assignments(artefacts.read_listing().paths, output)
+        soft = arrays | {"output": output}
+        artefacts.write_arrays("assignments_soft", soft)
+        name_clusters(artefacts, soft, config.abstain)
         warn_of_collapse(
             output,
             "clustering",

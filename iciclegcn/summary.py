@@ -17,6 +17,7 @@ _HEADS = {
     "pretrained_code": "without GCNs",
     "kmeans_features": "k-means on features",
     "base": "the run before",
+    "all_images": "none unassigned",
 }
 _METHODS = {"gcc": "GCC", "self-label": "self-labelling", "ruc": "RUC"}
 _WIDTH = 79
@@ -44,7 +45,7 @@ def _facts(artefacts: RunArtefacts, manifest: Manifest, done: list[str]) -> Iter
     data = manifest.data
     if data is not None:
         skipped = f", {data['skipped']:,} skipped (skipped.csv)" if data["skipped"] else ""
-        noun = "rows" if len(data["shape"]) == 2 else "images"
+        noun = "rows" if len(data.get("shape", ())) == 2 else "images"
         yield _line(noun, f"{data['num_images']:,}{skipped}")
     if {"cluster", "assign"} & set(done):
         yield _line("assignments", str(path / "assignments.csv"))
@@ -70,6 +71,9 @@ def _clusters(metrics: dict[str, Any]) -> Iterator[str]:
     note = f", {empty} of them empty" if empty else ""
     yield _line("clusters", f"{len(sizes)}{note}")
     yield _line("sizes", listed + more)
+    if metrics.get("abstained"):
+        share = f"{metrics['abstained']:,} of {metrics['num_images']:,}, the least certain"
+        yield _line("unassigned", f"{share}; the figures are of the others")
     yield _line("confidence", f"{metrics['mean_confidence']:.3f} on average")
     if metrics["stream_agreement"] is not None:
         yield _line("agreement", f"{metrics['stream_agreement']:.3f} between the streams")
@@ -79,8 +83,20 @@ def _clusters(metrics: dict[str, Any]) -> Iterator[str]:
         yield _line("unchanged", f"{metrics['base_agreement']:.1%} of the run before")
     if metrics["silhouette"] is not None:
         yield _line("silhouette", f"{metrics['silhouette']:.3f} of the features")
+    if metrics.get("near_duplicates") is not None:
+        yield from _listed(metrics)
     if metrics.get("neighbor_purity") is not None:
         yield _line("neighbours", f"{metrics['neighbor_purity']:.1%} of the same class")
+
+
+def _listed(metrics: dict[str, Any]) -> Iterator[str]:
+    """Where to look for what, if there is any."""
+    if metrics["outliers"]:
+        yield _line("outliers", f"{metrics['outliers']:,} (outliers.csv)")
+    if copies := metrics["near_duplicates"]:
+        groups = metrics["near_duplicate_groups"]
+        parts = "group" if groups == 1 else "groups"
+        yield _line("look alike", f"{copies:,} in {groups:,} {parts} (near_duplicates.csv)")
 
 
 def _table(metrics: dict[str, Any]) -> Iterator[str]:

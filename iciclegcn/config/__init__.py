@@ -7,7 +7,7 @@ beside it. ``None`` means "what suits the data": `iciclegcn.presets` fills those
 import dataclasses
 from dataclasses import dataclass, field
 
-from iciclegcn.config.checks import one_of
+from iciclegcn.config.checks import one_of, require
 from iciclegcn.config.encode import EncodeConfig
 from iciclegcn.config.gcc import GCCConfig
 from iciclegcn.config.graph import GraphConfig
@@ -50,6 +50,8 @@ class Config:
         seed: Fixes every random draw.
         device: ``auto``, ``cpu`` or ``cuda[:N]``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        abstain: Share of the images left unassigned (cluster -1): the least certain. It trains
+            nothing, and may change when all is done.
     """
 
     num_clusters: int | None = None
@@ -59,6 +61,7 @@ class Config:
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
+    abstain: float = 0.0
     data: DataConfig = field(default_factory=DataConfig)
     views: ViewConfig = field(default_factory=ViewConfig)
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
@@ -76,6 +79,7 @@ class Config:
             raise UserError(f"'--num-clusters' must be at least 2 (got {self.num_clusters})")
         one_of("method", self.method, METHODS)
         one_of("precision", self.precision, ("auto", "fp32", "bf16", "fp16"))
+        require(0 <= self.abstain < 1, "abstain", "in [0, 1)", self.abstain)
         if self.method != "icicle" and self.backbone.is_frozen:
             raise UserError(
                 f"'backbone.frozen' must be false for the method {self.method}, which trains the "

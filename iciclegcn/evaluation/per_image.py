@@ -38,7 +38,8 @@ def image_facts(
         probabilities: Soft assignments [N, K] that name the clusters; K is 2 or more.
         heads: Soft assignments [N, K] of the streams, or of the networks, behind them.
         abstain: Share of the images left unassigned, in [0, 1): the least confident ones, rounded
-            to whole images; of equally confident ones those of the smaller margin, then the later.
+            to whole images, and never all; of equally confident ones those of the smaller margin,
+            then the later.
 
     Raises:
         ValueError: If a shape or the share does not fit.
@@ -60,14 +61,14 @@ def image_facts(
 def least_certain(
     confidences: NDArray[np.float64], margins: NDArray[np.float64], share: float
 ) -> NDArray[np.int64]:
-    """Rows of the least certain images, ``round(share * N)`` of them.
+    """Rows of the least certain images, ``round(share * N)`` of them and never all.
 
     Args:
         confidences: Largest probability of each image [N].
         margins: That less the second largest [N]; decides between equal confidences.
         share: In [0, 1).
     """
-    count = round(share * len(confidences))
+    count = min(round(share * len(confidences)), len(confidences) - 1)
     later_first = -np.arange(len(confidences))
     return np.lexsort((later_first, margins, confidences))[:count].astype(np.int64)
 
