@@ -30,6 +30,7 @@ from iciclegcn.methods.ruc import Clustering, refine
 from iciclegcn.methods.self_label import self_label
 from iciclegcn.monitor import NullMonitor, StageMonitor
 from iciclegcn.progress import Reporter
+from iciclegcn.run_backbone import write_backbone
 from iciclegcn.run_folder import RunFolder
 from iciclegcn.run_heads import name_clusters
 from iciclegcn.runtime import Runtime
@@ -56,6 +57,7 @@ def train_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) -> 
     with folder.stage("train", reporter, runtime_facts(runtime)) as monitor:
         if config.method == "gcc":
             model: AnyClassifier = _train_gcc(folder, images, config, runtime, monitor)
+            write_backbone(folder.path, config.backbone)
         elif config.method == "self-label":
             model = _self_label(folder, images, config, runtime, monitor)
         else:

@@ -10,6 +10,7 @@ from iciclegcn.evaluation.label_free import (
     stream_agreement,
 )
 from iciclegcn.evaluation.per_image import UNASSIGNED
+from iciclegcn.run_backbone import read_backbone
 from iciclegcn.run_folder import RunFolder
 from iciclegcn.run_heads import numbered
 
@@ -48,6 +49,7 @@ def figures_without_labels(folder: RunFolder) -> dict[str, Any]:
         "abstained": int((~assigned).sum()),
         "num_clusters": num_clusters,
         "output": config.mgcn.output if icicle else None,
+        "backbone": _backbone(folder),
         **figures,
         "network_agreement": stream_agreement(
             [soft[name][rows] for name in numbered(soft, "network")]
@@ -59,6 +61,14 @@ def figures_without_labels(folder: RunFolder) -> dict[str, Any]:
         },
         **dict.fromkeys(_LATER),
     }
+
+
+def _backbone(folder: RunFolder) -> dict[str, Any] | None:
+    """Name, weights and origin of the trained backbone; None: it began at random."""
+    told = read_backbone(folder.path, folder.config)
+    if told is None:
+        return None
+    return {name: told[name] for name in ("name", "weights", "trained_on", "frozen")}
 
 
 def _base_agreement(soft: dict[str, np.ndarray], clusters: np.ndarray) -> float | None:

@@ -12,6 +12,7 @@ from iciclegcn.nn.autoencoder import AutoEncoder
 from iciclegcn.progress import Reporter
 from iciclegcn.rank_tasks import join_clustering, join_embedding, join_pretraining
 from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_backbone import write_backbone
 from iciclegcn.run_folder import RunFolder
 from iciclegcn.run_graphs import read_scale_graphs
 from iciclegcn.run_heads import name_clusters
@@ -35,6 +36,7 @@ def pretrain_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) 
     with folder.stage("pretrain", reporter, runtime_facts(runtime)) as monitor:
         summon(join_pretraining, config, runtime, images)
         model = pretrain(images.images, config, runtime, monitor)
+        write_backbone(folder.path, config.backbone)
         in_channels = images.images.shape[1]
         metadata = {"in_channels": in_channels, "config": config.to_dict()}
         folder.artefacts.write_model("pretrain", model.state_dict(), metadata)

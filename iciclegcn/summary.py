@@ -64,6 +64,8 @@ def _facts(artefacts: RunArtefacts, manifest: Manifest, done: list[str]) -> Iter
 def _clusters(metrics: dict[str, Any]) -> Iterator[str]:
     if metrics.get("method") in _METHODS:
         yield _line("method", _METHODS[metrics["method"]])
+    if metrics.get("backbone") is not None:
+        yield _line("backbone", _backbone(metrics["backbone"]))
     sizes = sorted(metrics["cluster_sizes"], reverse=True)
     empty = sum(size == 0 for size in sizes)
     listed = ", ".join(f"{size:,}" for size in sizes[:_MOST_SIZES])
@@ -97,6 +99,12 @@ def _listed(metrics: dict[str, Any]) -> Iterator[str]:
         groups = metrics["near_duplicate_groups"]
         parts = "group" if groups == 1 else "groups"
         yield _line("look alike", f"{copies:,} in {groups:,} {parts} (near_duplicates.csv)")
+
+
+def _backbone(backbone: dict[str, Any]) -> str:
+    """A trained backbone, and what its weights have seen: labels, perhaps."""
+    way = "frozen" if backbone["frozen"] else "trained further"
+    return f"{backbone['name']}, {way}, {backbone['trained_on']}"
 
 
 def _table(metrics: dict[str, Any]) -> Iterator[str]:
