@@ -5,12 +5,13 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from iciclegcn.errors import UserError
 from iciclegcn.evaluation.per_image import ImageFacts
+from iciclegcn.run_files import TEMPORARY
 from iciclegcn.run_tables import ASSIGNMENTS, assignment_rows
 
 SUFFIXES = (".csv", ".parquet")
@@ -55,7 +56,7 @@ def prediction_file(out: Path | None) -> Iterator[Write]:
         sys.stdout.flush()
         return
     require_table(out)
-    partial = out.with_name(f".writing-{out.name}")
+    partial = out.with_name(f"{TEMPORARY}{out.name}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with (_parquet if out.suffix.lower() == ".parquet" else _csv)(partial) as write:
@@ -64,7 +65,8 @@ def prediction_file(out: Path | None) -> Iterator[Write]:
     except OSError as error:
         raise UserError(f"cannot write '{out}': {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # it may never have been there
+            partial.unlink()
 
 
 @contextmanager

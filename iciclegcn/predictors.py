@@ -22,6 +22,9 @@ from iciclegcn.stage_parts import user_errors
 
 Array = NDArray[np.generic]
 
+# Images at a time; large trained networks are shown large images.
+_BATCH, _FROZEN_BATCH = 512, 64
+
 
 class Answer(NamedTuple):
     """What is said of n new items.
@@ -78,6 +81,8 @@ class GraphPredictor:
         self._config, self._runtime = run.config, runtime
         given = run.config.data.kind == "features"
         self._network = None if given else read_feature_network(run)
+        frozen = run.config.stages == "features"
+        self._batch_size = _FROZEN_BATCH if frozen else _BATCH
         x = run.artefacts.read_array("features", mapped=True)
         with user_errors():
             self._nodes = NewNodes(
@@ -93,7 +98,14 @@ class GraphPredictor:
         """The output of the M-GCN, and that of every stream."""
         x = items
         if self._network is not None:
-            x = embed(items, self._network, self._config, self._runtime, NullMonitor())
+            x = embed(
+                items,
+                self._network,
+                self._config,
+                self._runtime,
+                NullMonitor(),
+                self._batch_size,
+            )
         with user_errors():
             found = self._nodes.assign(x.astype(np.float32, copy=False))
         output = select_output(found.streams, found.q, self._config.mgcn.output)

@@ -33,6 +33,7 @@ class Command(NamedTuple):
 
 BESIDE: dict[str, Command] = {
     "report": Command("report", "write a finished run's report again: one page, and its figures"),
+    "export": Command("export", "a finished run's images in a folder per cluster, or its table"),
     "predict": Command("predict", "name the clusters of images that a finished run has not seen"),
     "datasets": Command("datasets", "the data sets known by name, and which of them are here"),
     "doctor": Command("doctor", "what is installed, what this machine has, and what is missing"),
