@@ -104,14 +104,17 @@ def _run_stage(stage: str, out: Path, **options: Any) -> int:
     return _print_summary(run_stage(stage, out, **options, reporter=reporter))
 
 
-def _run_pipeline(runs: Sequence[tuple[Config, Path]], until: str, opening: str) -> int:
+def _run_pipeline(
+    runs: Sequence[tuple[Config, Path]], until: str, opening: str, *, tensorboard: bool = False
+) -> int:
     """Run one after another; the summary is the last one's."""
     _ignore_known_warnings()
     from iciclegcn.pipeline import run
 
     out = Path()
     for config, path in runs:
-        out = run(config, path, until=until, reporter=make_reporter(sys.stderr, opening))
+        reporter = make_reporter(sys.stderr, opening)
+        out = run(config, path, until=until, reporter=reporter, tensorboard=tensorboard)
         opening = ""
     return _print_summary(out)
 
@@ -141,7 +144,7 @@ def _run(options: Namespace) -> int:
     opening = "" if options.out else f"run folder: {out} (--out chooses another)"
     until = "evaluate" if options.command == "run" else "pretrain"
     runs = [(config, out)] if then is None else [(config, out), (then, out / "self-label")]
-    job = partial(_run_pipeline, runs, until, opening)
+    job = partial(_run_pipeline, runs, until, opening, tensorboard=options.tensorboard)
     return _on_processes(job, options, config.device)
 
 
@@ -153,7 +156,8 @@ def _run_on_a_run(options: Namespace) -> int:
         sys.stdout.write(to_yaml(config))
         return 0
     opening = "" if options.out else f"run folder: {out} (--out chooses another)"
-    job = partial(_run_pipeline, [(config, out)], "evaluate", opening)
+    runs = [(config, out)]
+    job = partial(_run_pipeline, runs, "evaluate", opening, tensorboard=options.tensorboard)
     return _on_processes(job, options, config.device)
 
 

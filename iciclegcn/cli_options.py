@@ -131,6 +131,11 @@ def add_run_options(parser: argparse.ArgumentParser, command: str, *, all_fields
 def _add_computing_options(parser: argparse.ArgumentParser) -> None:
     _add_field(parser, "device", "NAME", "auto, cpu or cuda[:N] (default: auto)")
     _add_field(parser, "precision", "NAME", "auto, fp32, bf16 or fp16 (default: auto)")
+    parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="show the training in TensorBoard while it goes on: tensorboard --logdir DIR",
+    )
     _add_process_options(parser)
 
 

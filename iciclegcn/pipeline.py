@@ -16,6 +16,7 @@ from iciclegcn.progress import Reporter, SilentReporter
 from iciclegcn.run_checks import check_sizes, require_results, warn_of_other_versions
 from iciclegcn.run_folder import RunFolder
 from iciclegcn.run_report import REPORT, report_run
+from iciclegcn.tensorboard_log import require_tensorboard
 
 ON_ITEMS = ("pretrain", "embed", "extract", "train", "assign")
 
@@ -24,7 +25,12 @@ Items = CachedImages | FeatureSource
 
 
 def run(
-    config: Config, out: Path, *, until: str = "evaluate", reporter: Reporter | None = None
+    config: Config,
+    out: Path,
+    *,
+    until: str = "evaluate",
+    reporter: Reporter | None = None,
+    tensorboard: bool = False,
 ) -> Path:
     """Cluster images: every stage up to one of them, going on where an earlier call stopped.
 
@@ -34,6 +40,7 @@ def run(
         out: The run folder; made, or one with the same configuration.
         until: The last stage to run.
         reporter: Shown the progress.
+        tensorboard: Write the loss terms, and at the end the results, for TensorBoard too.
 
     Returns:
         The run folder.
@@ -44,6 +51,8 @@ def run(
         FloatingPointError: If a loss is no longer finite.
     """
     reporter = reporter or SilentReporter()
+    if tensorboard:
+        require_tensorboard()
     source = open_listing(config.data)
     if config.num_clusters is None:
         raise UserError(
@@ -56,6 +65,7 @@ def run(
     check_label_options(source, config.data)
     try:
         with RunFolder.create(out, config) as folder:
+            folder.tensorboard = tensorboard
             warn_of_other_versions(folder, reporter)
             items = _prepare_items(folder, source, base, reporter)
             stages = folder.manifest.stages
@@ -65,7 +75,7 @@ def run(
                 else:
                     _execute(stage, folder, items, reporter)
             if until == "evaluate" and not (out / REPORT).is_file():
-                report_run(out, reporter)  # what the evaluation itself was not there to write
+                report_run(folder, reporter)  # what the evaluation itself was not there to write
     finally:
         reporter.close()
     return out
@@ -137,7 +147,7 @@ def _execute(
         from iciclegcn.evaluate_stage import evaluate_stage
 
         evaluate_stage(folder, reporter, robustness=robustness)
-        report_run(folder.path, reporter)
+        report_run(folder, reporter)
     elif stage == "graph":
         from iciclegcn.graph_stage import graph_stage
 

@@ -15,6 +15,7 @@ from iciclegcn.run_heads import NAMES_CLUSTERS, name_clusters
 from iciclegcn.run_lock import MANIFEST, closing_on_error, lock_folder
 from iciclegcn.run_manifest import DONE, PENDING, RUNNING, Manifest, installed_versions
 from iciclegcn.run_monitor import RunMonitor
+from iciclegcn.tensorboard_log import ScalarLog
 
 # Reading labels trains nothing: these may change on a finished run.
 EVALUATION_FIELDS = frozenset({"data.labels", "data.labels_from_folders"})
@@ -33,6 +34,7 @@ class RunFolder:
         config: The run's configuration, resolved.
         manifest: Versions, data and the stages' states.
         artefacts: Results of the stages.
+        tensorboard: Whether TensorBoard is to show the stages' loss terms as they come.
     """
 
     def __init__(self, path: Path, lock: FolderLock, config: Config, manifest: Manifest) -> None:
@@ -40,6 +42,7 @@ class RunFolder:
         self.config = config
         self.manifest = manifest
         self.artefacts = RunArtefacts(path)
+        self.tensorboard = False
         self._lock = lock
 
     @classmethod
@@ -184,7 +187,9 @@ class RunFolder:
         """
         self._begin(stage, reporter, runtime or {})
         start = self.manifest.stage(stage)["history_start"]
-        with RunMonitor(self._checkpoint(stage), self.path / _HISTORY, start, stage, reporter) as m:
+        scalars = ScalarLog(self.path, stage) if self.tensorboard else None
+        checkpoint, history = self._checkpoint(stage), self.path / _HISTORY
+        with RunMonitor(checkpoint, history, start, stage, reporter, scalars) as m:
             yield m
             seconds = round(m.finish(), 3)
         known = self.manifest.stage(stage)

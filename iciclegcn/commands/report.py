@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tensorboard",
         action="store_true",
-        help="write the curves, the figures and the clusters for TensorBoard too, into "
+        help="write the curves, the scores and the montages for TensorBoard too, into "
         "DIR/tensorboard",
     )
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.DIR)
     print(write_report(folder, map_kind=options.map))
     if options.tensorboard:
-        from iciclegcn.tensorboard_log import log_finished_run
+        from iciclegcn.report.tensorboard import log_finished_run
 
         print(log_finished_run(folder))
     return 0

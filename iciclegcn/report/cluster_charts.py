@@ -43,7 +43,10 @@ def size_chart(
         y = 8 + place * _ROW
         width = sizes[cluster] / largest * (right - left)
         drawing.text(left - 8, y + 13, f"cluster {cluster}", anchor="end")
-        drawing.rect(left, y + 2, width, _ROW - 7, fill=colours[cluster])
+        mean = confidence[cluster]
+        tip = f"cluster {cluster}: {sizes[cluster]:,} {noun}"
+        tip += "" if mean is None else f", mean confidence {mean:.3f}"
+        drawing.rect(left, y + 2, width, _ROW - 7, fill=colours[cluster], title=tip)
         drawing.text(left + width + 6, y + 13, f"{sizes[cluster]:,}", "f-value")
     text = (
         f"{len(sizes)} clusters; the smallest holds {min(sizes):,} {noun}, the largest "

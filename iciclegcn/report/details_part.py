@@ -43,8 +43,8 @@ def details_part(contents: Contents) -> Part:
     html = section(
         "details",
         "Details",
-        f"Seed {contents.config.seed}. <code>{text(again)}</code>, from the folder above, makes this page "
-        "again.",
+        f"Seed {contents.config.seed}. <code>{text(again)}</code>, from the folder above, makes "
+        "this page again.",
         table(["stage", "time", "computed on"], times, "Stages", names=3),
         table(["file", "what it holds"], files, "Files beside this page", names=2),
         details("Versions", table(["package", "version"], versions, "Versions", names=2)),

@@ -54,11 +54,12 @@ def table(header: Cells, rows: Iterable[Cells], caption: str, *, names: int = 1)
     )
 
 
-def figure(drawn: Figure, extra: str = "") -> str:
-    """A figure with its title and what it says; ``extra`` is HTML below it."""
+def figure(drawn: Figure) -> str:
+    """A figure with its title and what it says."""
     return (
         f"<figure id='figure-{drawn.name}'><h3>{text(drawn.title)}</h3>"
-        f"<div class='drawing'>{drawn.inline()}</div><figcaption>{text(drawn.text)}</figcaption>{extra}</figure>"
+        f"<div class='drawing'>{drawn.inline()}</div>"
+        f"<figcaption>{text(drawn.text)}</figcaption></figure>"
     )
 
 

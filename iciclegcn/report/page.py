@@ -40,11 +40,11 @@ def page(contents: Contents, parts: Sequence[Part]) -> str:
         f"<title>{name}</title><style>{variables()}{STYLE}{_asset('style.css')}</style></head><body>"
         "<a class='skip' href='#summary'>Skip to the summary</a>"
         f"<header><div><p class='kicker'>{text(method)} · seed {contents.config.seed}{day}</p>"
-        f"<h1>{name}</h1></div><button type='button' id='theme' aria-live='polite'></button></header>"
+        f"<h1>{name}</h1></div><button type='button' id='theme'></button></header>"
         f"<nav aria-label='Parts of the report'><ul>{links}</ul></nav>"
         f"<main>{''.join(part.html for part in parts)}</main>"
-        f"<footer><p>Made by iciclegcn {iciclegcn.__version__}. This file is complete in itself and "
-        "asks nothing of the network.</p></footer>"
+        f"<footer><p>Made by iciclegcn {iciclegcn.__version__}. This file is complete in itself "
+        "and asks nothing of the network.</p></footer>"
         f"<script>{_asset('page.js')}{_asset('map.js')}</script></body></html>\n"
     )
 

@@ -76,23 +76,26 @@ def _principal(rows: npt.NDArray[np.float64], most: int, seed: int) -> npt.NDArr
 
 def _umap(components: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
     spread = components[:, :2].std(axis=0)
-    # UMAP's own scale for a start: about 10 across. The principal axes keep far groups apart.
-    start = components[:, :2] / np.where(spread > 0, spread, 1.0) * 2.5
+    # The principal axes to start from: they keep far groups apart, and draw nothing at random.
+    start = components[:, :2] / np.where(spread > 0, spread, 1.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of numba, TensorFlow and threads: none is the user's
         from umap import UMAP
 
         mapper = UMAP(
             n_neighbors=_NEIGHBORS,
-            min_dist=0.1,
+            min_dist=0.5,
             init=start.astype(np.float32),
             random_state=seed,
             n_jobs=1,
         )
-        return np.asarray(mapper.fit_transform(components.astype(np.float32)), dtype=np.float64)
+        xy = mapper.fit_transform(components.astype(np.float32))
+    found: npt.NDArray[np.float64] = np.asarray(xy, dtype=np.float64)
+    return found
 
 
 def _into_unit_square(xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     low = xy.min(axis=0)
     span = float((xy.max(axis=0) - low).max())
-    return (xy - low) / (span if span > 0 else 1.0)
+    scaled: npt.NDArray[np.float64] = (xy - low) / (span if span > 0 else 1.0)
+    return scaled

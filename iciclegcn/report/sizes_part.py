@@ -56,12 +56,8 @@ def _more(contents: Contents) -> Mapping[int, list[str]]:
         known = contents.artefacts.read_clusters()
     except UserError:
         return {}
+    pairs = zip(known.densities, known.nearest, strict=True)
     return {
-        cluster: [
-            "" if np.isnan(density) else f"{density:.2f}",
-            "" if nearest < 0 else str(nearest),
-        ]
-        for cluster, (density, nearest) in enumerate(
-            zip(known.densities, known.nearest, strict=True)
-        )
+        cluster: ["" if np.isnan(density) else f"{density:.2f}", "" if other < 0 else str(other)]
+        for cluster, (density, other) in enumerate(pairs)
     }

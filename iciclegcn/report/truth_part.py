@@ -26,6 +26,7 @@ _HEADS = {
     "kmeans_features": "k-means on the features",
     "base": "the run before",
 }
+_KINDS = ("success", "false negative", "false positive")
 _MOST_CLASSES = 20
 _CASES = 6
 _BUDGET = 900_000  # bytes of text
@@ -145,21 +146,11 @@ def _cases(contents: Contents, truth: Labels, sure: Certainty, found: Match) -> 
         pictures = thumbnails(contents.images, rows, side=_SIDE, budget=_BUDGET)
 
     def cells(kinds: Sequence[Rows]) -> str:
-        captions = ("", "→ {cluster}", "{name}")
         html = ""
-        for kind, caption in zip(kinds, captions, strict=True):
+        for kind, rows in zip(_KINDS, kinds, strict=True):
             items = "".join(
-                shot(
-                    int(row),
-                    contents,
-                    sure,
-                    pictures,
-                    caption.format(
-                        cluster=_cluster(contents.clusters[row]),
-                        name=truth.class_names[truth.y[row]],
-                    ),
-                )
-                for row in kind
+                shot(int(row), contents, sure, pictures, _caption(kind, int(row), contents, truth))
+                for row in rows
             )
             html += f"<td><ul class='shots{'' if pictures else ' names'}'>{items}</ul></td>"
         return html
@@ -196,8 +187,14 @@ def _cases_of(
     return best(own & inside), best(own & ~inside), best(~own & inside)
 
 
-def _cluster(number: np.int64) -> str:
-    return "none" if number < 0 else str(number)
+def _caption(kind: str, row: int, contents: Contents, truth: Labels) -> str:
+    """Where a missed item went, or what class an intruder is of."""
+    if kind == "success":
+        return ""
+    if kind == "false positive":
+        return str(truth.class_names[truth.y[row]])
+    cluster = contents.clusters[row]
+    return "unassigned" if cluster < 0 else f"→ {cluster}"
 
 
 def _stands(cluster: np.int64) -> str:

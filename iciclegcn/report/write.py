@@ -1,6 +1,5 @@
 """From a finished run to ``report.html`` and its figures."""
 
-import shutil
 from pathlib import Path
 
 from iciclegcn.monitor import StageMonitor
@@ -54,13 +53,12 @@ def make_parts(contents: Contents, map_kind: str = "auto") -> list[Part]:
     """The sections of the page, in order; those that the run has nothing for are left out."""
     sure = certainty(contents.soft, contents.clusters)
     found = None if contents.truth is None else match(contents.clusters, contents.truth)
+    right = None if found is None else found.right
     classes = cluster_classes(contents)
     parts = [
         summary_part(contents),
         clusters_part(contents, sure, classes),
-        map_part(
-            contents, lay_out(contents, map_kind), sure, None if found is None else found.right
-        ),
+        map_part(contents, lay_out(contents, map_kind), sure, right),
         sizes_part(contents, sure, classes),
         truth_part(contents, sure, found),
         oddities_part(contents, sure),
@@ -72,9 +70,6 @@ def make_parts(contents: Contents, map_kind: str = "auto") -> list[Part]:
 
 
 def _write_figures(folder: Path, parts: list[Part]) -> None:
-    """Replace the figures: those of an earlier report may not be among the new ones."""
-    if folder.is_dir():
-        shutil.rmtree(folder)
     for part in parts:
         for drawn in part.figures:
             write_text(folder / f"{drawn.name}.svg", drawn.standalone())
