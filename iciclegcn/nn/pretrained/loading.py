@@ -81,7 +81,7 @@ def load_backbone(config: BackboneConfig) -> PretrainedNetwork:
     """
     network = build_network(config)
     load_trained_weights(network, config)
-    return cast(PretrainedNetwork, network.eval().requires_grad_(False))
+    return network.eval().requires_grad_(False)
 
 
 def _source(config: BackboneConfig) -> Source:

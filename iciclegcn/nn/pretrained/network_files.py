@@ -68,7 +68,7 @@ class FileNetwork(nn.Module):
         if batch is None or batch == len(images):
             return self._program.run(images)
         parts = []
-        for chunk in images.split(batch):
+        for chunk in torch.split(images, batch):
             short = batch - len(chunk)
             output = self._program.run(F.pad(chunk, (0, 0) * 3 + (0, short)))
             if not isinstance(output, Tensor):
@@ -86,10 +86,9 @@ class FileNetwork(nn.Module):
 
 
 class _TorchScript:
-    batch = None
-    image_size = None
-
     def __init__(self, file: Path) -> None:
+        self.batch: int | None = None
+        self.image_size: int | None = None
         with warnings.catch_warnings():
             # PyTorch prefers ExportedProgram; the files are there all the same.
             warnings.filterwarnings("ignore", r"`torch\.jit\.load` is deprecated")

@@ -95,7 +95,7 @@ def _entry(name: str, config: BackboneConfig, file: Path | None) -> Any:
         return entries.DEFAULT
     found = entries.__members__.get(config.weights)
     if found is None:
-        known = ", ".join(entries.__members__)
+        known = ", ".join(entry.name for entry in entries)
         raise UserError(
             f"'backbone.weights' of {config.name} must be one of {known}, a file, or random (got "
             f"{config.weights!r})"
