@@ -82,7 +82,7 @@ def confidence_chart(confidence: npt.NDArray[np.floating], noun: str = "images")
             axes.x(float(high)) - axes.x(float(low)) - 2,
             axes.y(0.0) - top,
             "f-bar",
-            title=f"{low:.2f} to {high:.2f}: {count:,} {noun}",
+            title=f"confidence {low:.2f} to {high:.2f}: {count:,}",
         )
     text = (
         f"Confidence is {values.mean():.3f} on average; "

@@ -41,7 +41,7 @@ def degree_chart(scale: Scale, noun: str = "images") -> Figure:
     """
     degrees = scale.degrees
     # Hubs would squeeze everything else to the left.
-    highest = max(int(np.quantile(degrees, 0.995)), 1)
+    highest = max(int(np.quantile(degrees, 0.995, method="higher")), 1)
     step = max(1, -(-(highest + 1) // _BINS))
     counts = np.bincount(np.minimum(degrees, highest) // step)
     x_range = (-0.5, len(counts) * step - 0.5)  # a bar's middle is its number
@@ -56,7 +56,7 @@ def degree_chart(scale: Scale, noun: str = "images") -> Figure:
             axes.x((place + 1) * step - 0.5) - left - 2,
             axes.y(0) - top,
             "f-bar",
-            title=f"{range_text} neighbours: {count:,} {noun}",
+            title=f"neighbours {range_text}: {count:,}",
         )
     text = (
         f"With k = {scale.k} a node has {degrees.mean():.1f} neighbours on average, "

@@ -68,7 +68,9 @@ def project(
 def _principal(rows: npt.NDArray[np.float64], most: int, seed: int) -> npt.NDArray[np.float64]:
     """The first principal components [M, P], at least two columns; a missing one is 0."""
     count = min(most, *rows.shape)
-    found = PCA(count, svd_solver="covariance_eigh", random_state=seed).fit_transform(rows)
+    if not np.ptp(rows, axis=0).any():  # all rows are one
+        return np.zeros((len(rows), 2))
+    found = PCA(count, random_state=seed).fit_transform(rows)
     if count < 2:
         found = np.pad(found, ((0, 0), (0, 2 - count)))
     return np.asarray(found, dtype=np.float64)
