@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 RULES: dict[str, set[str]] = {
     "graphs": {"numpy", "faiss", "torch", "torch_geometric"},
     "graphs.backends": {"numpy", "faiss", "torch", "sklearn", "torch_cluster"},
+    "graphs.eigenvectors": {"numpy", "scipy", "torch"},
     "graphs.partition": {"numpy", "faiss", "torch", "pymetis"},
     "iciclegcn": set(),  # its public names come from their modules lazily
     "iciclegcn.losses": {"torch"},
