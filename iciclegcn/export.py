@@ -44,10 +44,10 @@ def export_table(run: BaseRun, to: Path) -> Exported:
     Raises:
         UserError: If the file cannot be written, or needs a package that is not installed.
     """
-    paths, *facts = run.artefacts.read_assignments()
+    paths, clusters, confidences, margins, agreements = run.artefacts.read_assignments()
     with prediction_file(to) as write:
-        write(paths, ImageFacts(*facts))
-    return Exported(len(paths), len(set(facts[0].tolist()) - {UNASSIGNED}))
+        write(paths, ImageFacts(clusters, confidences, margins, agreements))
+    return Exported(len(paths), len(set(clusters.tolist()) - {UNASSIGNED}))
 
 
 def export_images(

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,7 +66,7 @@ class PredictionSummary(NamedTuple):
     seconds: float
 
     @property
-    def count(self) -> int:
+    def predicted(self) -> int:
         """Images that were read."""
         return int(self.sizes.sum()) + self.unassigned
 
@@ -130,12 +130,7 @@ class Run:
         """
         with pillow_warnings():
             parts = list(self._batches(self._open(new), strict, NullMonitor()))
-        columns = zip(*(part[1:-1] for part in parts), strict=True)
-        return Predictions(
-            [path for part in parts for path in part.paths],
-            *(np.concatenate(column) for column in columns),
-            [skipped for part in parts for skipped in part.skipped],
-        )
+        return _joined(parts)
 
     def predict_to(
         self,
@@ -218,6 +213,18 @@ class Run:
         facts = image_facts(answer.probabilities, answer.heads)
         facts.clusters[facts.confidences <= self._floor] = UNASSIGNED
         return Predictions(batch.paths, *facts, answer.probabilities, batch.skipped)
+
+
+def _joined(parts: Sequence[Predictions]) -> Predictions:
+    return Predictions(
+        paths=[path for part in parts for path in part.paths],
+        clusters=np.concatenate([part.clusters for part in parts]),
+        confidences=np.concatenate([part.confidences for part in parts]),
+        margins=np.concatenate([part.margins for part in parts]),
+        agreements=np.concatenate([part.agreements for part in parts]),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        skipped=[skipped for part in parts for skipped in part.skipped],
+    )
 
 
 def _confidence_floor(artefacts: RunArtefacts) -> float:

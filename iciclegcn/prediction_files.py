@@ -1,13 +1,12 @@
 """Tables of assignments, written a batch at a time: CSV, or Parquet with an extra."""
 
 import csv
-import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import TextIO, TypeAlias
 
 from iciclegcn.errors import UserError
 from iciclegcn.evaluation.per_image import ImageFacts
@@ -78,7 +77,7 @@ def _csv(file: Path) -> Iterator[Write]:
         os.fsync(stream.fileno())
 
 
-def _csv_writer(stream: io.TextIOBase) -> Write:
+def _csv_writer(stream: TextIO) -> Write:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(ASSIGNMENTS)
 

@@ -128,7 +128,7 @@ def make_predictor(run: BaseRun) -> Predictor:
         return (GraphPredictor if config.method == "icicle" else ClassifierPredictor)(run, runtime)
 
 
-def _saved_index(run: BaseRun, x: Array) -> NeighborIndex | None:
+def _saved_index(run: BaseRun, x: NDArray[np.float32]) -> NeighborIndex | None:
     """The index that the graph stage left, if it is of these features; exact ones leave none."""
     folder = index_folder(run.path)
     if not folder.is_dir():

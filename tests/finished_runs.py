@@ -23,7 +23,8 @@ def gcc_run(folder: Path) -> Path:
 def new_digits(count: int = 12) -> np.ndarray:
     """Digits that those runs have not seen, uint8 [n, 8, 8]."""
     images = load_digits().images[NUM_IMAGES : NUM_IMAGES + count]
-    return np.rint(images * (255 / 16)).astype(np.uint8)
+    pixels: np.ndarray = np.rint(images * (255 / 16)).astype(np.uint8)
+    return pixels
 
 
 def features_run(folder: Path, x: np.ndarray, **changes: object) -> Path:

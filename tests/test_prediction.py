@@ -158,7 +158,7 @@ def test_predictions_go_to_a_file_a_batch_at_a_time(
     ]
     assert told == [(5, 12, "image"), (10, 12, "image"), (12, 12, "image")]
     assert summary.sizes.tolist() == np.bincount(whole.clusters, minlength=4).tolist()
-    assert (summary.count, summary.unassigned, summary.skipped) == (12, 0, [])
+    assert (summary.predicted, summary.unassigned, summary.skipped) == (12, 0, [])
     assert summary.seconds > 0
 
 

@@ -14,6 +14,7 @@ from iciclegcn.base_run import write_classifier
 from iciclegcn.data.views import evaluation_view
 from iciclegcn.errors import UserError
 from iciclegcn.methods.classifiers import ClassifierShape, build_classifier
+from iciclegcn.methods.new_nodes import NewNodes
 from iciclegcn.predictors import ClassifierPredictor, GraphPredictor, make_predictor
 from iciclegcn.rank_tasks import index_folder
 from iciclegcn.run_artefacts import RunArtefacts
@@ -101,7 +102,7 @@ def test_options_of_the_graph_stay_those_of_the_run(
     on_features: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[int, ...]] = []
-    original = predictors.NewNodes
+    original = NewNodes
 
     def spy(*arguments: object, **named: object) -> object:
         seen.append(arguments[3].graph.k)  # type: ignore[attr-defined]

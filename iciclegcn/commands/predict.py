@@ -90,11 +90,11 @@ def _tell_skipped(found: "PredictionSummary") -> None:
 
 def _summary(found: "PredictionSummary", out: Path, listed: Path, noun: str) -> str:
     skipped = f", {len(found.skipped):,} skipped ({listed})" if found.skipped else ""
-    rate = found.count / found.seconds
+    rate = found.predicted / found.seconds
     sizes = ", ".join(f"{size:,}" for size in found.sizes)
     lines = [
         ("predictions", str(out)),
-        (noun, f"{found.count:,}{skipped}"),
+        (noun, f"{found.predicted:,}{skipped}"),
         ("sizes", sizes),
         ("time", f"{found.seconds:.1f} s, {rate:,.0f} {noun}/s, loading included"),
     ]

@@ -1,7 +1,7 @@
 """Images, or rows of features, that a finished run has not seen: opened, and read in batches."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -42,7 +42,7 @@ class NewItems(Protocol):
     def __len__(self) -> int:
         """How many there are, unreadable ones too."""
 
-    def batches(self, size: int) -> Iterator[Batch]:
+    def batches(self, size: int) -> Generator[Batch]:
         """All items in order, at most ``size`` at a time; the last batch may hold none."""
 
 
@@ -62,7 +62,7 @@ class NewImages:
     def __len__(self) -> int:
         return len(self._source)
 
-    def batches(self, size: int) -> Iterator[Batch]:
+    def batches(self, size: int) -> Generator[Batch]:
         """Batches while the next ones are decoded; within `iciclegcn.data.decode.pillow_warnings`.
 
         Args:
@@ -99,7 +99,7 @@ class NewRows:
     def __len__(self) -> int:
         return len(self._source)
 
-    def batches(self, size: int) -> Iterator[Batch]:
+    def batches(self, size: int) -> Generator[Batch]:
         """Batches of rows, none of them skipped.
 
         Args:

@@ -43,7 +43,8 @@ def test_batches_hold_every_image_in_order(count: int, size: int) -> None:
     paths = [path for batch in batches for path in batch.paths]
     assert paths == [str(number) for number in kept]
     pixels = np.concatenate([batch.items for batch in batches])
-    assert (pixels.shape, pixels.dtype) == ((len(kept), 3, 2, 2), np.uint8)
+    assert pixels.shape == (len(kept), 3, 2, 2)
+    assert pixels.dtype == np.uint8
     assert pixels[:, 0, 0, 0].tolist() == kept
     skipped = [skipped for batch in batches for skipped in batch.skipped]
     assert skipped == [(str(number), "torn") for number in unreadable]

@@ -11,6 +11,7 @@ from iciclegcn.config import Config, GraphConfig, MGCNConfig
 from iciclegcn.methods import new_nodes
 from iciclegcn.methods.new_nodes import NewNodes, attach_and_assign
 from iciclegcn.nn import MGCN, AutoEncoder
+from iciclegcn.nn.attached_nodes import propagated_states
 from iciclegcn.nn.mgcn import MGCNAssignments
 from iciclegcn.nn.propagate import Propagation, prepare_propagation
 from iciclegcn.runtime import Runtime
@@ -127,7 +128,7 @@ def test_states_beyond_the_memory_go_to_a_file(
 ) -> None:
     x, new = rows
     kept: list[Path | None] = []
-    compute = new_nodes.propagated_states
+    compute = propagated_states
 
     def spy(*arguments: object, folder: Path | None) -> object:
         kept.append(folder)
