@@ -1,5 +1,6 @@
 """Curves of the training: every loss term, and how many assignments still change."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -92,9 +93,8 @@ def curve_chart(curve: Curve) -> Figure:
     axes.drawing.area(band, "f-band")
     axes.drawing.curve(axes.points(curve.step, curve.mean), "f-curve")
     text = f"From {_number(curve.mean[0], share)} to {_number(curve.mean[-1], share)}."
-    return Figure(
-        f"{curve.stage}_{curve.name}", f"{title[0].upper()}{title[1:]}", text, axes.drawing
-    )
+    name = re.sub(r"\W+", "_", f"{curve.stage}_{curve.name}")  # it becomes a file's name
+    return Figure(name, f"{title[0].upper()}{title[1:]}", text, axes.drawing)
 
 
 def curve_title(name: str) -> str:

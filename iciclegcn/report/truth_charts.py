@@ -11,6 +11,8 @@ from iciclegcn.report.svg import Drawing, Figure
 
 _MOST_NUMBERS = 20  # classes: beyond, a cell is too small for a number
 _DARK_CELL = 0.55
+_SMALLEST_NAMED = 10  # pixels of a cell
+_FAINT = 0.02
 _NAME_WIDTH = 7  # pixels a letter
 
 
@@ -32,19 +34,21 @@ def confusion_chart(
     cell = 40 if largest <= 10 else 30 if largest <= _MOST_NUMBERS else max(6, 560 // largest)
     numbers = largest <= _MOST_NUMBERS
     names = [name if len(name) <= 16 else f"{name[:15]}…" for name in class_names]
-    left = 30 + (_NAME_WIDTH * max(map(len, names)) if cell >= 10 else 10)
+    left = 30 + (_NAME_WIDTH * max(map(len, names)) if cell >= _SMALLEST_NAMED else 10)
     drawing = Drawing(left + cell * num_clusters + 10, 44 + cell * num_classes + 8)
     drawing.text(left + cell * num_clusters / 2, 14, "cluster", anchor="middle")
     drawing.text(12, 44 + cell * num_classes / 2, "class", anchor="middle", turned=True)
-    if cell >= 10:
+    if cell >= _SMALLEST_NAMED:
         for column, cluster in enumerate(clusters):
             drawing.text(left + cell * (column + 0.5), 34, str(cluster), anchor="middle")
     for row, counts in enumerate(table):
         top = 42 + row * cell
-        if cell >= 10:
+        if cell >= _SMALLEST_NAMED:
             drawing.text(left - 6, top + cell / 2 + 4, names[row], anchor="end")
         for column, count in enumerate(counts):
             share = float(count / max(counts.sum(), 1))
+            if cell < _SMALLEST_NAMED and share < _FAINT:
+                continue  # hundreds of clusters have tens of thousands of such cells
             tip = f"{class_names[row]}, cluster {clusters[column]}: {count:,} ({share:.1%})"
             place = (left + column * cell, top, cell - 1, cell - 1)
             drawing.rect(*place, "f-bar", opacity=0.05 + 0.95 * share, title=tip)

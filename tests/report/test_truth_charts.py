@@ -25,6 +25,12 @@ def test_large_tables_have_no_numbers_but_tips() -> None:
     assert figure.drawing.width < 700
 
 
+def test_faint_cells_of_very_large_tables_are_left_out() -> None:
+    table = np.diag(np.full(200, 99)) + 1
+    figure = confusion_chart(table, [str(c) for c in range(200)], list(range(200)))
+    assert figure.drawing.content().count("<rect") == 200
+
+
 def test_hostile_class_names_stay_text() -> None:
     figure = confusion_chart(np.array([[1]]), ["<img src=x>"], [0])
     assert "<img" not in figure.inline()
