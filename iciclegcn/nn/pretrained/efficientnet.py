@@ -49,7 +49,7 @@ class EfficientNetLite0:
     def load(self, network: nn.Module, config: BackboneConfig) -> None:
         """The package's weights, or those of a file."""
         file = _file(config) or _packaged()
-        load_weights(network, read_weights(file), _HEAD, f"'{file}'")
+        load_weights(network, read_weights(file), [_HEAD], f"'{file}'")
 
 
 def _file(config: BackboneConfig) -> Path | None:

@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -16,6 +17,7 @@ from iciclegcn.nn.pretrained.facts import (
     untold,
     weights_file,
 )
+from iciclegcn.nn.pretrained.weight_files import load_weights, read_weights
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -54,21 +56,16 @@ class TimmModels:
     def load(self, network: nn.Module, config: BackboneConfig) -> None:
         """Weights of a file, or timm's, which it downloads once and keeps; read as data."""
         file = weights_file(config)
-        overlay = {} if file is None else {"file": str(file)}
-        if file is not None and not file.is_file():
-            raise UserError(f"'{file}' is not there; 'backbone.weights' must name a file")
+        if file is not None:
+            _load_file(network, config, file)
+            return
         try:
-            trained = _create(config, pretrained=True, pretrained_cfg_overlay=overlay)
-        # Whatever breaks between here and a hub, or in a file of another network.
+            trained = _create(config, pretrained=True)
+        # Whatever breaks between here and a hub.
         except Exception as error:
-            reason = " ".join(str(error).split())[:160]
-            if file is not None:
-                raise UserError(
-                    f"'{file}' does not hold weights of {config.name} ({reason})"
-                ) from error
             raise UserError(
-                f"timm's weights of {config.name} cannot be downloaded ({reason}); give a file of "
-                "them with --backbone.weights FILE"
+                f"timm's weights of {config.name} cannot be downloaded ({_reason(error)}); give a "
+                "file of them with --backbone.weights FILE"
             ) from error
         network.load_state_dict(trained.state_dict())
 
@@ -118,8 +115,34 @@ def _create(config: BackboneConfig, **options: Any) -> nn.Module:
     if config.image_size is not None and known.fixed_input_size:
         options["img_size"] = config.image_size
     logging.getLogger("timm").setLevel(logging.ERROR)  # it tells of every step otherwise
-    network: nn.Module = _timm().create_model(_full_name(config), num_classes=0, **options)
+    options = {"num_classes": 0, **options}
+    network: nn.Module = _timm().create_model(_full_name(config), **options)
     return network
+
+
+def _load_file(network: nn.Module, config: BackboneConfig, file: Path) -> None:
+    """Weights by timm's names, or by those of the authors, which timm translates."""
+    weights, known = read_weights(file), _description(config)
+    heads = known.classifier or ()
+    try:
+        load_weights(network, weights, (heads,) if isinstance(heads, str) else heads, f"'{file}'")
+        return
+    except UserError as error:
+        misfit = error
+    # With its classifier: without one timm takes whatever it finds in a file, or nothing at all.
+    overlay = {"file": str(file)}
+    try:
+        whole: Any = _create(
+            config, num_classes=known.num_classes, pretrained=True, pretrained_cfg_overlay=overlay
+        )
+        whole.reset_classifier(0)
+        network.load_state_dict(whole.state_dict())
+    except Exception:  # names or shapes of another network: the first try tells which
+        raise misfit from None
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]
 
 
 def _trained_on(known: Any) -> str:

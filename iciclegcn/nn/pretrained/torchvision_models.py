@@ -71,7 +71,7 @@ class TorchvisionModels:
             weights, origin = _downloaded(name, config), f"'{config.weights}'"
         with torch.device("meta"):
             _, head = _last_layer(models.get_model(name, weights=None, **_quiet(name)))
-        load_weights(network, weights, head, origin)
+        load_weights(network, weights, [head], origin)
 
 
 def _name(config: BackboneConfig) -> str:

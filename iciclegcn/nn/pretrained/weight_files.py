@@ -1,7 +1,7 @@
 """Weights from a file, read without executing anything that it holds."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,24 +48,26 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def load_weights(network: nn.Module, weights: Mapping[str, Tensor], head: str, origin: str) -> None:
+def load_weights(
+    network: nn.Module, weights: Mapping[str, Tensor], heads: Sequence[str], origin: str
+) -> None:
     """Put weights into a network without its classifier.
 
     Args:
-        network: Has no parameters under ``head`` any more.
-        weights: By name; those under ``head`` are not needed.
-        head: Where the classifier was.
+        network: Has no parameters under ``heads`` any more.
+        weights: By name; those under ``heads`` are not needed.
+        heads: Where the classifier was.
         origin: Where the weights come from, for the message.
 
     Raises:
         UserError: If they are not those of this network.
     """
-    own = network.state_dict()
+    own, unneeded = network.state_dict(), tuple(f"{head}." for head in heads)
     # Counters of batches that files from before 2018 do not have; nothing reads them here.
     absent = [
         name for name in own if name not in weights and not name.endswith("num_batches_tracked")
     ]
-    foreign = [name for name in weights if name not in own and not name.startswith(f"{head}.")]
+    foreign = [name for name in weights if name not in own and not name.startswith(unneeded)]
     odd = [name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape]
     for names, what in ((absent, "lacks"), (foreign, "has unknown"), (odd, "has another shape of")):
         if names:

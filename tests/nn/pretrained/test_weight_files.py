@@ -80,7 +80,7 @@ def test_weights_without_counters_and_with_a_head_fit() -> None:
     target, saved = network(), weights()
     del saved["1.num_batches_tracked"]
     saved["fc.weight"] = torch.zeros(1)
-    load_weights(target, saved, "fc", "'w.pth'")
+    load_weights(target, saved, ["fc"], "'w.pth'")
     assert torch.equal(target.state_dict()["0.weight"], saved["0.weight"])
 
 
@@ -95,7 +95,7 @@ def test_weights_without_counters_and_with_a_head_fit() -> None:
 def test_weights_of_another_network_are_refused(change: dict[str, Any], told: str) -> None:
     saved = {name: value for name, value in {**weights(), **change}.items() if value is not None}
     with pytest.raises(UserError) as caught:
-        load_weights(network(), saved, "fc", "'w.pth'")
+        load_weights(network(), saved, ["fc"], "'w.pth'")
     assert str(caught.value) == (
         f"'w.pth' does not fit the network: {told}; name the network that they were trained in "
         "with --backbone"
