@@ -69,13 +69,14 @@ def run(
             warn_of_other_versions(folder, reporter)
             items = _prepare_items(folder, source, base, reporter)
             stages = folder.manifest.stages
+            unreported = folder.is_done("evaluate") and not (out / REPORT).is_file()
             for stage in stages[1 : stages.index(until) + 1]:
                 if folder.is_done(stage):
                     reporter.end(stage, None)
                 else:
                     _execute(stage, folder, items, reporter)
-            if until == "evaluate" and not (out / REPORT).is_file():
-                report_run(folder, reporter)  # what the evaluation itself was not there to write
+            if until == "evaluate" and unreported:
+                report_run(folder, reporter)
     finally:
         reporter.close()
     return out
@@ -188,6 +189,11 @@ def _base(config: Config, out: Path) -> BaseRun | None:
         return None
     base = base_of(out, config)
     base_reference(base.path, out)  # not the same folder
+    if base.config.data.kind == "features":
+        raise UserError(
+            f"'{config.method}' trains on images, and the run in '{base.path}' is on features; "
+            "begin with a run on images"
+        )
     return base
 
 
