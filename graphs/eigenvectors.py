@@ -1,7 +1,6 @@
 """The slowest-changing functions on a graph: where its loosely connected parts are."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh

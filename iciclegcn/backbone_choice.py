@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from iciclegcn.config import Config
 from iciclegcn.config_values import build_config
 from iciclegcn.data.named import find_named
+from iciclegcn.presets.features import on_features
 from iciclegcn.presets.suited import suited_data, suited_views
 
 
@@ -39,7 +40,8 @@ def suit_backbone(preset: Config, changes: Mapping[str, object]) -> Config:
     if backbone.is_frozen:
         cache_size = suited.data.cache_size if native else shown.resized
         data = dataclasses.replace(suited.data, image_size=None, cache_size=cache_size)
-        return dataclasses.replace(suited, data=data)
+        suited = dataclasses.replace(suited, data=data)
+        return on_features(suited) if suited.preset == "quick" else suited
     suited = dataclasses.replace(suited, data=suited_data(source, shown.image_size))
     if preset.method != "icicle":  # it blurs nothing, whatever the size
         return suited

@@ -14,6 +14,7 @@ from typing import Any
 from iciclegcn.cli_config import (
     default_out,
     open_base_and_out,
+    require_run_folder,
     resolve_config,
     resolve_on_a_run,
     resolve_self_label,
@@ -65,13 +66,15 @@ def _tell(error: BaseException, *, silently: bool = False) -> int:
 def _dispatch(options: Namespace) -> int:
     if options.command is None:
         return 0
-    if options.command in ("run", "pretrain"):
+    if options.command in ("run", "pretrain") or vars(options).get("features") is not None:
         return _run(options)
     if options.command in ON_A_RUN:
         return _run_on_a_run(options)
     if options.command in BESIDE:
         _ignore_known_warnings()
         return BESIDE[options.command].load().run(options)
+    if options.command == "cluster":
+        require_run_folder(options)
     given = vars(options)
     job = partial(
         _run_stage,
@@ -142,7 +145,7 @@ def _run(options: Namespace) -> int:
         return 0
     out = Path(options.out) if options.out else default_out(config)
     opening = "" if options.out else f"run folder: {out} (--out chooses another)"
-    until = "evaluate" if options.command == "run" else "pretrain"
+    until = "pretrain" if options.command == "pretrain" else "evaluate"
     runs = [(config, out)] if then is None else [(config, out), (then, out / "self-label")]
     job = partial(_run_pipeline, runs, until, opening, tensorboard=options.tensorboard)
     return _on_processes(job, options, config.device)

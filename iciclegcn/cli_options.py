@@ -45,6 +45,9 @@ class _HelpAll(argparse.Action):
 
 def add_stage_options(parser: argparse.ArgumentParser, command: str) -> None:
     """Options of the commands that run one stage of a run that has begun."""
+    if command == "cluster":
+        _add_cluster_options(parser)
+        return
     parser.usage = f"{parser.prog} --out DIR [options]"
     parser.add_argument("--out", metavar="DIR", required=True, help="the run folder")
     if command in _TAKE_ABSTAIN:
@@ -58,6 +61,35 @@ def add_stage_options(parser: argparse.ArgumentParser, command: str) -> None:
         )
     else:
         _add_process_options(parser)
+
+
+def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """``cluster``: begin with a matrix of features, or do the stage of a run that has begun."""
+    parser.usage = f"{parser.prog} --features FILE [--num-clusters K] [--out DIR] [options]\n"
+    parser.usage += f"       {parser.prog} --out DIR"
+    add = parser.add_argument
+    add(
+        "--features",
+        metavar="FILE",
+        help="a matrix, one row an item: .npy, .npz (FILE:NAME picks an array), .parquet, or a "
+        "folder of such files; without it, stage 2 of the run in --out is done",
+    )
+    add("--out", metavar="DIR", help="run folder (default: runs/FILE-PRESET-SEED)")
+    _add_field(parser, "num_clusters", "K", "number of clusters")
+    _add_field(parser, "preset", "NAME", f"{', '.join(PRESETS)} (default: {DEFAULT_PRESET})")
+    _add_field(parser, "seed", "N", "fixes every random draw (default: 0)")
+    _add_abstain_option(parser)
+    _add_computing_options(parser)
+    _add_config_options(parser)
+    _add_label_options(parser)
+    _add_fields(parser, on_features_fields(), shown=True)
+    parser.set_defaults(DATA=None)
+
+
+def on_features_fields() -> list[str]:
+    """Fields that matter where features are given, by dotted name."""
+    sections = ("autoencoder.", "graph.", "encode.", "mgcn.")
+    return ["data.scaling", *(name for name in config_fields() if name.startswith(sections))]
 
 
 def add_on_a_run_options(parser: argparse.ArgumentParser, method: str) -> None:

@@ -1,11 +1,13 @@
 """The stages of features that nothing here trains: given ones, or a frozen backbone's."""
 
 from iciclegcn.data.cache import CachedImages
+from iciclegcn.data.feature_scaling import fit_scaling
 from iciclegcn.data.features import FeatureSource
 from iciclegcn.extraction_stage import extract_images
 from iciclegcn.methods.feature_encoding import encode_features
 from iciclegcn.progress import Reporter
 from iciclegcn.run_folder import RunFolder
+from iciclegcn.run_scaling import write_scaling
 from iciclegcn.stage_parts import make_runtime, runtime_facts, warn_of_collapse, without_labels
 from iciclegcn.stages import code_of
 
@@ -21,8 +23,11 @@ def extract_stage(
 
 
 def _copy_features(folder: RunFolder, source: FeatureSource, reporter: Reporter) -> None:
+    artefacts = folder.artefacts
     with folder.stage("extract", reporter):
-        folder.artefacts.write_rows("features", source.blocks(), source.shape)
+        scaling = fit_scaling(source.blocks(), source.shape[1], folder.config.data.scaling)
+        write_scaling(artefacts, scaling)
+        artefacts.write_rows("features", map(scaling.apply, source.blocks()), source.shape)
 
 
 def encode_stage(folder: RunFolder, reporter: Reporter) -> None:

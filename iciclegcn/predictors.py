@@ -17,6 +17,7 @@ from iciclegcn.methods.new_nodes import NewNodes
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.rank_tasks import index_folder
 from iciclegcn.run_graphs import read_neighbors
+from iciclegcn.run_scaling import read_scaling
 from iciclegcn.runtime import Runtime
 from iciclegcn.stage_parts import user_errors
 
@@ -81,6 +82,7 @@ class GraphPredictor:
         self._config, self._runtime = run.config, runtime
         given = run.config.data.kind == "features"
         self._network = None if given else read_feature_network(run)
+        self._scaling = read_scaling(run.artefacts) if given else None
         frozen = run.config.stages == "features"
         self._batch_size = _FROZEN_BATCH if frozen else _BATCH
         x = run.artefacts.read_array("features", mapped=True)
@@ -96,7 +98,7 @@ class GraphPredictor:
 
     def __call__(self, items: Array) -> Answer:
         """The output of the M-GCN, and that of every stream."""
-        x = items
+        x = items if self._scaling is None else self._scaling.apply(items)
         if self._network is not None:
             x = embed(
                 items,

@@ -1,17 +1,13 @@
-"""Features from elsewhere: a matrix in a ``.npy`` or ``.npz`` file, read block by block."""
+"""Features from elsewhere: a matrix in one file or several, read block by block."""
 
 import hashlib
-import zipfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from iciclegcn.data.base import Source, path_exists
+from iciclegcn.data.base import Source
+from iciclegcn.data.feature_files import Block, MatrixFile, open_matrix_files
 from iciclegcn.errors import UserError
-
-Block = npt.NDArray[np.float32]
 
 _BLOCK_BYTES = 2**25
 
@@ -21,25 +17,41 @@ class FeatureSource(Source):
 
     Args:
         name: What the user typed.
-        matrix: Real numbers [N, D], in memory or mapped.
+        files: Where it is; their rows follow each other.
 
     Attributes:
         shape: (N, D).
 
     Raises:
-        UserError: If it is no matrix of real numbers.
+        UserError: If the files differ in width, or there is no row.
     """
 
-    def __init__(self, name: str, matrix: npt.NDArray[np.generic]) -> None:
-        _check_matrix(name, matrix.shape, matrix.dtype)
+    def __init__(self, name: str, files: Sequence[MatrixFile]) -> None:
+        widths = {file.shape[1]: file.name for file in files}
+        if len(widths) > 1:
+            told = " and ".join(f"{width} in '{file}'" for width, file in widths.items())
+            raise UserError(f"the files of '{name}' must have rows of one length (got {told})")
+        num_rows = sum(file.shape[0] for file in files)
+        if num_rows == 0:
+            raise UserError(f"'{name}' holds no rows")
         self.name = name
-        self.shape = (int(matrix.shape[0]), int(matrix.shape[1]))
-        self._matrix = matrix
-        self._paths = [str(index) for index in range(len(matrix))]
+        self.shape = (num_rows, next(iter(widths)))
+        self._files = files
+        self._paths: list[str] | None = None
 
     @property
     def paths(self) -> Sequence[str]:
+        """The names that the files give their rows, if all do, else the numbers of the rows."""
+        if self._paths is None:
+            named = [file.row_names() for file in self._files]
+            known = [names for names in named if names is not None]
+            whole = len(known) == len(named)
+            joined = [name for names in known for name in names] if whole else []
+            self._paths = joined or [str(index) for index in range(len(self))]
         return self._paths
+
+    def __len__(self) -> int:
+        return self.shape[0]
 
     def blocks(self) -> Iterator[Block]:
         """All rows in order, some at a time, as float32 [n, D].
@@ -47,61 +59,35 @@ class FeatureSource(Source):
         Raises:
             UserError: If a value is not finite in float32; names the first such row.
         """
-        height = max(1, _BLOCK_BYTES // (4 * self.shape[1]))
-        for start in range(0, self.shape[0], height):
-            with np.errstate(over="ignore"):
-                rows = np.ascontiguousarray(self._matrix[start : start + height], np.float32)
-            wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-            if len(wrong):
-                raise UserError(
-                    f"'{self.name}' must be finite in float32 (row {start + wrong[0]} holds NaN, "
-                    "infinity or a number too large); mend or drop such rows"
-                )
-            yield rows
+        height, done = max(1, _BLOCK_BYTES // (4 * self.shape[1])), 0
+        for file in self._files:
+            for rows in file.blocks(height):
+                wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+                if len(wrong):
+                    raise UserError(
+                        f"'{self.name}' must be finite in float32 (row {done + wrong[0]} holds "
+                        "NaN, infinity or a number too large); mend or drop such rows"
+                    )
+                yield rows
+                done += len(rows)
 
     def content_hash(self) -> str:
-        """SHA-256 of the shape and of every value in float32."""
+        """SHA-256 of the shape, of every value in float32 and of the rows' names."""
         digest = hashlib.sha256(f"features {self.shape}".encode())
         for rows in self.blocks():
-            digest.update(rows.data)
+            digest.update(np.ascontiguousarray(rows).data)
+        digest.update("\n".join(self.paths).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
 
 def open_features(source: str) -> FeatureSource:
-    """Open a matrix of features; reads its header alone where the file can be mapped.
+    """Open a matrix of features; reads no more than headers where files can be mapped.
 
     Args:
-        source: A ``.npy`` file, or a ``.npz`` file with one matrix.
+        source: A ``.npy``, ``.npz`` or ``.parquet`` file, ``FILE:NAME`` for one array or column
+            of several, or a folder of such files, taken in the order of their names.
 
     Raises:
-        UserError: If the file is absent, damaged or holds something else.
+        UserError: If a file is absent, damaged or holds something else.
     """
-    path = Path(source).expanduser()
-    if not source or not path_exists(path):
-        raise UserError(f"the features '{source}' are not there; give a file")
-    suffix = path.suffix.lower()
-    if suffix not in (".npy", ".npz"):
-        raise UserError(f"'{source}' must end in .npy or .npz (got '{path.suffix}')")
-    try:
-        matrix = _load_npz(path) if suffix == ".npz" else np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"'{source}' is not a readable NumPy array file ({error}); write it again with "
-            "numpy.save"
-        ) from error
-    return FeatureSource(source, matrix)
-
-
-def _load_npz(file: Path) -> npt.NDArray[np.generic]:
-    with np.load(file, allow_pickle=False) as archive:
-        if len(archive.files) != 1:
-            raise ValueError(f"it holds the arrays {', '.join(archive.files) or '(none)'}")
-        matrix: npt.NDArray[np.generic] = archive[archive.files[0]]
-        return matrix
-
-
-def _check_matrix(name: str, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
-    if len(shape) != 2 or 0 in shape:
-        raise UserError(f"'{name}' must hold a matrix [N, D], one row an item (got shape {shape})")
-    if dtype.kind not in "buif":
-        raise UserError(f"'{name}' must hold real numbers (got {dtype})")
+    return FeatureSource(source, open_matrix_files(source))

@@ -13,6 +13,7 @@ from iciclegcn.data.arrays import ArraySource
 from iciclegcn.data.base import ImageSource, path_exists
 from iciclegcn.data.cache_build import decoded_chunks
 from iciclegcn.data.decode import SUFFIXES
+from iciclegcn.data.feature_files import ArrayFile
 from iciclegcn.data.features import FeatureSource, open_features
 from iciclegcn.data.files import FileSource
 from iciclegcn.data.sources import open_source
@@ -142,7 +143,7 @@ def open_new_rows(new: New, dim: int) -> NewRows:
         UserError: If there is no such matrix, or it has other columns.
     """
     if isinstance(new, np.ndarray):
-        source = FeatureSource("the array", new)
+        source = FeatureSource("the array", [ArrayFile("the array", new)])
     elif isinstance(new, str | Path):
         source = open_features(str(new))
     else:

@@ -1,4 +1,4 @@
-"""Where stage 2 starts when the graph alone decides: its eigenvectors, and moves of single nodes."""
+"""Where stage 2 starts when the graph decides: its eigenvectors, and moves of single nodes."""
 
 from collections.abc import Iterator
 
