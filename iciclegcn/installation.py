@@ -109,8 +109,8 @@ EXTRAS = (
     Extra("onnx", (Package("onnxruntime", "onnxruntime", "1.18"),), "ONNX files as backbones"),
     Extra(
         "report",
-        (Package("umap-learn", "umap", "0.5.6"),),
-        "maps by UMAP in reports, instead of principal components",
+        (Package("umap-learn", "umap", "0.5.6"), _MATPLOTLIB),
+        "maps by UMAP in reports, instead of principal components, and suggest-k's picture",
     ),
     Extra("tensorboard", (Package("tensorboard", "tensorboard", "2.14"),), "--tensorboard"),
     Extra("parquet", (Package("pyarrow", "pyarrow", "14"),), "tables as .parquet files"),

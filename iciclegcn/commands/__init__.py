@@ -32,6 +32,7 @@ class Command(NamedTuple):
 
 
 BESIDE: dict[str, Command] = {
+    "suggest-k": Command("suggest_k", "how many clusters the features of a run fall into"),
     "report": Command("report", "write a finished run's report again: one page, and its figures"),
     "export": Command("export", "a finished run's images in a folder per cluster, or its table"),
     "predict": Command("predict", "name the clusters of images that a finished run has not seen"),
