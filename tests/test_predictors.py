@@ -13,14 +13,18 @@ from iciclegcn.base_folder import BaseRun, open_base
 from iciclegcn.base_run import write_classifier
 from iciclegcn.data.views import evaluation_view
 from iciclegcn.errors import UserError
+from iciclegcn.feature_network import read_mgcn
 from iciclegcn.methods.classifiers import ClassifierShape, build_classifier
-from iciclegcn.methods.new_nodes import NewNodes
+from iciclegcn.methods.new_nodes import NewNodes, attach_and_assign
+from iciclegcn.nn.pretrained.loading import load_backbone
 from iciclegcn.predictors import ClassifierPredictor, GraphPredictor, make_predictor
 from iciclegcn.rank_tasks import index_folder
 from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_graphs import read_neighbors
 from iciclegcn.run_manifest import Manifest
 from iciclegcn.runtime import Runtime
-from tests.finished_runs import features_run, new_digits
+from tests.finished_runs import features_run, icicle_run, new_digits
+from tests.tiny_networks import tiny_network, write_torchscript
 from tests.tiny_run import tiny_gcc
 
 RUNTIME = Runtime(0, torch.device("cpu"), "fp32")
@@ -111,3 +115,20 @@ def test_options_of_the_graph_stay_those_of_the_run(
     monkeypatch.setattr(predictors, "NewNodes", spy)
     Run.load(on_features).predict(rows(2, 3))
     assert seen == [(1, 3)]
+
+
+def test_a_frozen_backbone_gives_the_features_of_new_images(tmp_path: Path) -> None:
+    network = write_torchscript(tmp_path / "net.pt")
+    chosen = {"backbone__name": str(network), "backbone__image_size": 8, "encode__epochs": 2}
+    path = icicle_run(tmp_path, **chosen)
+    run, x = open_base(path), RunArtefacts(path).read_array("features")
+    with torch.no_grad():
+        views = evaluation_view(torch.from_numpy(NEW), 8)
+        new = load_backbone(run.config.backbone)(views).numpy()
+    model, neighbors = read_mgcn(run.artefacts, run.config), read_neighbors(run.artefacts)
+    expected = attach_and_assign(new, x, neighbors, model, run.config, RUNTIME)
+    found = Run.load(path).predict(NEW[:, 0])
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+    write_torchscript(network, tiny_network(1))
+    with pytest.raises(UserError, match="are not those that gave the features"):
+        Run.load(path).predict(NEW[:, 0])
