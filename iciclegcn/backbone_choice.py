@@ -39,7 +39,9 @@ def suit_backbone(preset: Config, changes: Mapping[str, object]) -> Config:
     native = suited.data.cache_size is None or (dataset is not None and dataset.native)
     if backbone.is_frozen:
         cache_size = suited.data.cache_size if native else shown.resized
-        data = dataclasses.replace(suited.data, image_size=None, cache_size=cache_size)
+        data = dataclasses.replace(
+            suited.data, image_size=None, cache_size=cache_size, scaling="unit"
+        )
         suited = dataclasses.replace(suited, data=data)
         return on_features(suited) if suited.preset == "quick" else suited
     suited = dataclasses.replace(suited, data=suited_data(source, shown.image_size))

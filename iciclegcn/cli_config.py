@@ -177,7 +177,7 @@ def _refuse_idle_stages(given: Mapping[str, object], config: Config) -> None:
     idle = ("pretrain.", "views.") if config.stages == "features" else ("encode.",)
     if config.data.kind == "features":
         idle += ("backbone.", *_OF_IMAGES)
-    else:
+    elif config.stages != "features":
         idle += ("data.scaling",)
     for name in given:
         if not name.startswith(idle):
@@ -185,7 +185,7 @@ def _refuse_idle_stages(given: Mapping[str, object], config: Config) -> None:
         if config.data.kind == "features":
             why = "where features are given"
         elif name == "data.scaling":
-            why = "where images are given"
+            why = "where the backbone is trained"
         elif config.stages == "features":
             why = f"with the frozen backbone {config.backbone.name}; add --backbone.frozen false"
         else:

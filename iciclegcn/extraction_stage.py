@@ -1,11 +1,16 @@
 """The stage that shows images to a frozen backbone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from iciclegcn.config import Config
 from iciclegcn.data.cache import CachedImages
+from iciclegcn.data.feature_scaling import fit_scaling
+from iciclegcn.errors import UserError
 from iciclegcn.methods.extraction import agrees, extract, rows_there
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn.pretrained.loading import build_network, load_backbone
@@ -13,7 +18,10 @@ from iciclegcn.progress import Reporter
 from iciclegcn.rank_tasks import join
 from iciclegcn.run_backbone import write_backbone
 from iciclegcn.run_folder import RunFolder
+from iciclegcn.run_scaling import write_scaling
 from iciclegcn.stage_parts import make_runtime, runtime_facts, summon, without_labels
+
+_ROWS_AT_A_TIME = 8192
 
 
 def extract_images(folder: RunFolder, images: CachedImages, reporter: Reporter) -> None:
@@ -34,8 +42,29 @@ def extract_images(folder: RunFolder, images: CachedImages, reporter: Reporter) 
         shared = (network.state_dict(), network.full_precision, first)
         summon(join_extraction, config, runtime, images, *shared)
         extract(images.images, network, config, runtime, monitor, file, first)
+        _write_scaled(folder, images, file)
         write_backbone(folder.path, config.backbone, network)
-        file.replace(folder.path / "features.npy")
+        file.unlink()
+
+
+def _write_scaled(folder: RunFolder, images: CachedImages, file: Path) -> None:
+    """The rows of a file, scaled, to ``features.npy``; the scaling to ``feature_scaling.npz``."""
+    x: NDArray[np.float32] = np.load(file, mmap_mode="r", allow_pickle=False)
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
+        for start in range(0, len(x), _ROWS_AT_A_TIME):
+            rows = x[start : start + _ROWS_AT_A_TIME]
+            odd = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+            if len(odd):
+                raise UserError(
+                    f"the backbone {folder.config.backbone.name} gives features that are not "
+                    f"finite, first for '{images.paths[start + odd[0]]}'; try --precision fp32"
+                )
+            yield rows
+
+    scaling = fit_scaling(blocks(), x.shape[1], folder.config.data.scaling)
+    write_scaling(folder.artefacts, scaling)
+    folder.artefacts.write_rows("features", map(scaling.apply, blocks()), x.shape)
 
 
 def join_extraction(

@@ -4,12 +4,16 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from iciclegcn.base_folder import base_of
 from iciclegcn.config import BackboneConfig, Config
 from iciclegcn.errors import UserError
 from iciclegcn.nn.pretrained.loading import load_backbone, network_facts
 from iciclegcn.nn.pretrained.network import PretrainedNetwork
+from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_files import read_json, write_json
+from iciclegcn.run_scaling import read_scaling
 
 _FILE = "backbone.json"
 
@@ -70,7 +74,7 @@ def frozen_backbone(folder: Path, config: Config) -> PretrainedNetwork:
         config: The run's configuration, with a frozen backbone.
 
     Returns:
-        Evaluation views [N, C, S, S] to features [N, D], computed as the run's were.
+        Evaluation views [N, C, S, S] to features [N, D], computed and scaled as the run's were.
 
     Raises:
         UserError: If the network or its weights cannot be had, or are no longer the same.
@@ -84,4 +88,6 @@ def frozen_backbone(folder: Path, config: Config) -> PretrainedNetwork:
             f"'{os.fspath(folder)}'; restore them"
         )
     network.full_precision = bool(told.get("full_precision"))
+    scaling = read_scaling(RunArtefacts(folder))
+    network.scale_features(torch.from_numpy(scaling.center), scaling.scale)
     return network

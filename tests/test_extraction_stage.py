@@ -13,6 +13,7 @@ from iciclegcn.methods import extraction
 from iciclegcn.nn.pretrained.loading import load_backbone
 from iciclegcn.pipeline import run, run_stage
 from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_backbone import frozen_backbone
 from iciclegcn.run_monitor import RunMonitor
 from iciclegcn.summary import summarize
 from tests.tiny_networks import write_torchscript
@@ -56,6 +57,32 @@ def test_the_run_ends_with_clusters_and_says_where_features_come_from(finished: 
     assert told["frozen"] is True
     assert told["trained_on"] == "weights of net.pt, whose training is not known"
     assert "net.pt, frozen," in " ".join(summarize(artefacts).split())
+
+
+def test_features_are_scaled_as_later_images_will_be(place: Path) -> None:
+    config = config_in(place, data__scaling="unit")
+    out = run(config, place / "scaled", until="extract")
+    found = RunArtefacts(out).read_array("features")
+    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-5)
+    assert np.square(found).mean() == pytest.approx(1, abs=1e-4)
+    images = torch.from_numpy(np.load(place / "images.npy"))[:5, None]
+    with torch.inference_mode():
+        again = frozen_backbone(out, config)(evaluation_view(images, 8)).numpy()
+    np.testing.assert_allclose(again, found[:5], atol=1e-5)
+
+
+def test_features_that_are_not_finite_are_told(place: Path) -> None:
+    class Odd(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            x = images.mean(dim=[2, 3])
+            return x.log() if x.size(0) > 1 else x  # of negative means, among several images
+
+    write_torchscript(place / "odd.pt", Odd())
+    config = tiny_config(
+        place / "images.npy", backbone__name=str(place / "odd.pt"), backbone__image_size=8
+    )
+    with pytest.raises(UserError, match=r"odd.pt gives features that are not finite, first for"):
+        run(config, place / "odd", until="extract")
 
 
 def test_an_interrupted_extraction_gives_the_same_features(

@@ -22,8 +22,9 @@ class DataConfig:
         labels: CSV file with the truth (evaluation only).
         strict: Refuse unreadable files instead of skipping them.
         kind: ``images``, or ``features`` where the source is a matrix of them.
-        scaling: Of such a matrix: ``none``, or ``unit`` (rows are moved to mean 0 and divided by
-            one number, so that the entries' mean square is 1; which rows are near stays).
+        scaling: Of such a matrix, or of a frozen backbone's features: ``none``, or ``unit`` (rows
+            are moved to mean 0 and divided by one number, so that the entries' mean square is 1;
+            which rows are near stays).
     """
 
     source: str = "digits"

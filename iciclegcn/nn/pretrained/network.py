@@ -23,10 +23,15 @@ class PretrainedNetwork(ImageNetwork):
 
     Attributes:
         num_features: D, found by showing the network one image.
+        center: Subtracted from the features [D]; 0 until `scale_features`.
+        scale: They are divided by it; 1 until then.
 
     Raises:
         UserError: If the network gives something else.
     """
+
+    center: Tensor
+    scale: Tensor
 
     def __init__(
         self, network: nn.Module, preprocess: Preprocess, name: str, *, full_precision: bool = False
@@ -36,14 +41,22 @@ class PretrainedNetwork(ImageNetwork):
         self.network = network
         self.full_precision = full_precision
         self._name = name
+        self._plain = True  # as the network gives them
         self.num_features = self._width()
+        self.register_buffer("center", torch.zeros(self.num_features), persistent=False)
+        self.register_buffer("scale", torch.ones(()), persistent=False)
 
     def forward(self, views: Tensor) -> Tensor:
         """Views [N, 1 or 3, S, S] to features x [N, D]."""
         if not self.full_precision:
-            return self._rows(self.network(self.preprocess(views)))
+            return self._scaled(self.network(self.preprocess(views)))
         with torch.autocast(views.device.type, enabled=False):
-            return self._rows(self.network(self.preprocess(views.float())))
+            return self._scaled(self.network(self.preprocess(views.float())))
+
+    def scale_features(self, center: Tensor, scale: float) -> None:
+        """Give features less ``center`` [D], divided by ``scale``, from here on."""
+        self.center, self.scale = center.to(self.center), torch.tensor(scale).to(self.scale)
+        self._plain = False
 
     def fingerprint(self) -> str:
         """SHA-256 of the weights, or of the file that holds the network."""
@@ -74,6 +87,10 @@ class PretrainedNetwork(ImageNetwork):
         rows = self._rows(output)
         self.network.train(training)
         return rows.size(1)
+
+    def _scaled(self, output: object) -> Tensor:
+        rows = self._rows(output)
+        return rows if self._plain else (rows.float() - self.center) / self.scale
 
     def _rows(self, output: object) -> Tensor:
         found = _first_tensor(output)

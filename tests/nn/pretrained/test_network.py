@@ -90,6 +90,17 @@ def test_full_precision_holds_under_autocast(full: bool, dtype: torch.dtype) -> 
         assert network(torch.randn(2, 3, 4, 4)).dtype == dtype
 
 
+def test_features_are_scaled_on_request() -> None:
+    views = torch.randn(2, 3, 4, 4)
+    network = wrapped(nn.Identity())
+    before, origin = network(views), network.fingerprint()
+    network.scale_features(torch.tensor([1.0, 0.0, -1.0]), 4.0)
+    expected = (before - torch.tensor([1.0, 0.0, -1.0])) / 4
+    torch.testing.assert_close(network(views), expected)
+    assert network.fingerprint() == origin
+    assert set(network.state_dict()) == set()
+
+
 def test_fingerprints_tell_weights_apart() -> None:
     network = wrapped(nn.Conv2d(3, 2, 1))
     twin = wrapped(nn.Conv2d(3, 2, 1))
