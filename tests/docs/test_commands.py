@@ -7,10 +7,8 @@ named below with its reason.
 """
 
 import contextlib
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,7 @@ from tests.docs.shell_commands import (
     extras,
     make_targets,
 )
-from tests.docs.workplace import RUNS, add_run, copy_workplace, make_workplace
+from tests.docs.workplace import RUNS, add_run
 
 ALL = [command for page in PAGES for command in commands_of(page)]
 
@@ -49,7 +47,6 @@ BENCHMARKS_CUT = {
     "benchmarks.ablations": "--seeds 1 --minutes 0.02 --out results",
     "benchmarks.mgcn_epoch": "--rounds 1 --out out.json",
     "benchmarks.new_images": "--train 60 --test 12 --many 20 --runs new_images --out out.json",
-    "benchmarks.new_images": "--train 80 --test 20 --many 50 --out out.json",
     "benchmarks.partitions": "--seeds 1 --cell-size 20 --out out.json",
     "benchmarks.scaling": "--sizes 2000 --epochs 1 --killed 0 --out out.json",
     "benchmarks.stage1": "--rounds 1 --only 32 --out out.json",
@@ -76,35 +73,6 @@ def page_cases() -> list[Any]:
         slow = any(command.computes for command in one_process(page))
         cases.append(pytest.param(page, marks=[pytest.mark.slow] if slow else []))
     return cases
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("workplace")
-    make_workplace(folder)
-    return folder
-
-
-@pytest.fixture
-def workplace(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of one page's own, where we are; ``iciclegcn`` and ``python`` are this one's."""
-    programs = {
-        "iciclegcn": f'exec {sys.executable} -m iciclegcn "$@"',
-        "python": f'exec {sys.executable} "$@"',
-        "torchrun": f'exec {sys.executable} -m torch.distributed.run "$@"',
-    }
-    for name, line in programs.items():
-        file = tmp_path / "bin" / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
-        file.chmod(0o755)
-    place = tmp_path / "workplace"
-    copy_workplace(template, place)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(place)
-    return place
 
 
 def run_in_bash(text: str) -> str:

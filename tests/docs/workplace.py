@@ -1,6 +1,5 @@
 """A folder with everything that the documentation's commands speak of, as small as it can be."""
 
-import shutil
 import zipfile
 from pathlib import Path
 
@@ -45,11 +44,6 @@ def add_run(folder: Path, name: str) -> None:
         code = main(cut_short(RUNS[name].split()))
         if code:
             raise RuntimeError(f"the run '{name}' ended with {code}")
-
-
-def copy_workplace(source: Path, target: Path) -> None:
-    """A workplace of one page's own."""
-    shutil.copytree(source, target, dirs_exist_ok=True)
 
 
 def _write(
