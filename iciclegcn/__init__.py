@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from iciclegcn.config import Config
     from iciclegcn.config_values import build_config
     from iciclegcn.errors import UserError
+    from iciclegcn.estimator import IcicleGCN
     from iciclegcn.pipeline import run
     from iciclegcn.prediction import Run
     from iciclegcn.presets import preset_config
@@ -17,12 +18,22 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Config", "Run", "RunArtefacts", "UserError", "build_config", "preset_config", "run"]
+__all__ = [
+    "Config",
+    "IcicleGCN",
+    "Run",
+    "RunArtefacts",
+    "UserError",
+    "build_config",
+    "preset_config",
+    "run",
+]
 
 _HOMES = {
     "Config": "iciclegcn.config",
     "Run": "iciclegcn.prediction",
     "RunArtefacts": "iciclegcn.run_artefacts",
+    "IcicleGCN": "iciclegcn.estimator",
     "UserError": "iciclegcn.errors",
     "build_config": "iciclegcn.config_values",
     "preset_config": "iciclegcn.presets",

@@ -40,7 +40,8 @@ class NewNodes:
 
     Args:
         model: The trained network.
-        x: Features of the old nodes, float32 [N, D]; may be memory-mapped.
+        x: Features of the old nodes, float32 [N, D]; may be memory-mapped. With float64, and a
+            network in float64, new rows are assigned in float64.
         neighbors: Their neighbours, at the largest k or more.
         config: Of the training: scales, weights, output and memory.
         runtime: Device and precision.
@@ -99,10 +100,20 @@ class NewNodes:
         found = self.assign(x)
         return select_output(found.streams, found.q, self._config.mgcn.output)
 
+    @torch.no_grad()
+    def code(self, x: Rows) -> Tensor:
+        """The softmax code of rows [M, K] on the CPU: what needs no neighbours."""
+        parts = []
+        for rows in row_blocks(len(x), BATCH_ROWS):
+            batch = torch.from_numpy(np.ascontiguousarray(x[rows], self._x.numpy().dtype))
+            with self._runtime.autocast():
+                parts.append(self._model.autoencoder.encode(batch.to(self._runtime.device))[-1])
+        return torch.cat(parts).cpu()
+
     def _batches(self, x: Rows) -> Iterator[MGCNAssignments]:
         states, device = self._old_states(), self._runtime.device
         for rows in row_blocks(len(x), BATCH_ROWS):
-            batch = np.ascontiguousarray(x[rows], np.float32)
+            batch = np.ascontiguousarray(x[rows], self._x.numpy().dtype)
             attached = self._attach(batch)
             with self._runtime.autocast():
                 yield assign_attached(

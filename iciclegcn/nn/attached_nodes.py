@@ -131,7 +131,7 @@ def assign_attached(
         old_states: What `propagated_states` gave for them.
 
     Returns:
-        Rows of the new nodes, on the CPU in float32.
+        Rows of the new nodes, on the CPU in float32; in float64 where network and features are.
 
     Source:
         IcicleGCN (Xu et al., 2024), Eq. 9 and 14-20.
@@ -145,7 +145,8 @@ def assign_attached(
         g = [_hear(*each) for each in zip(attached, states, own, strict=True)]
         before = _maps_before(convs)
     # The last layer maps K to K, so it has mapped before it propagated: these are the logits.
-    streams = [torch.softmax(state, dim=1, dtype=torch.float32).cpu() for state in g]  # Eq. 19
+    dtype = torch.promote_types(g[0].dtype, torch.float32)
+    streams = [torch.softmax(state, dim=1, dtype=dtype).cpu() for state in g]  # Eq. 19
     code = hidden[-1]
     return MGCNAssignments(code.cpu(), model.assignment(code).cpu(), streams)
 
