@@ -39,6 +39,8 @@ class BackboneConfig:
             its own, and all of images that are smaller than what it is shown.
         mean: What a trained network subtracts from channels in [0, 1]; null: its own.
         std: What it divides them by; null: its own.
+        trained_on: What its weights were trained on, in words for summaries and reports; null:
+            what is known of them.
     """
 
     name: str = "resnet34"
@@ -50,6 +52,7 @@ class BackboneConfig:
     crop: float | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    trained_on: str | None = None
 
     def __post_init__(self) -> None:
         require(self.kind is not None, "backbone.name", f"one of {_KNOWN}", self.name)
@@ -104,7 +107,7 @@ class BackboneConfig:
         require(min(self.std or (1,)) > 0, "backbone.std", "positive", self.std)
 
     def _refuse_what_trained_networks_have(self) -> None:
-        for name in ("weights", "image_size", "crop", "mean", "std"):
+        for name in ("weights", "image_size", "crop", "mean", "std", "trained_on"):
             value = getattr(self, name)
             if value is not None and value != RANDOM:
                 raise UserError(

@@ -33,7 +33,7 @@ def network_facts(config: BackboneConfig) -> NetworkFacts:
         config.mean or facts.shown.mean,
         config.std or facts.shown.std,
     )
-    return facts._replace(shown=shown)
+    return facts._replace(shown=shown, trained_on=config.trained_on or facts.trained_on)
 
 
 def build_network(config: BackboneConfig) -> PretrainedNetwork:
