@@ -16,10 +16,7 @@ Runs go on where they were stopped: the same command again.
 
 import argparse
 import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,18 +25,14 @@ from PIL import Image
 
 from benchmarks.clustering_runs import run_once
 from benchmarks.common import write_result
+from benchmarks.prediction_speed import features_of, speed
 from graphs import NeighborIndex
 from iciclegcn import Run
-from iciclegcn.base_folder import open_base
 from iciclegcn.config import DataConfig
 from iciclegcn.data.sources import open_source
 from iciclegcn.evaluation.matching import matched_clusters
 from iciclegcn.evaluation.metrics import clustering_metrics
-from iciclegcn.feature_network import read_feature_network
-from iciclegcn.methods.embedding import embed
-from iciclegcn.monitor import NullMonitor
 from iciclegcn.run_artefacts import RunArtefacts
-from iciclegcn.runtime import Runtime
 
 ROWS = ("together", "predicted", "nearest")
 FIGURES = ("acc", "acc_matched_before", "nmi", "ari")
@@ -85,7 +78,7 @@ def main() -> None:
         figures.append(compare(data, options.runs, seed, options.options))
         payload |= {"rows": summarize(figures)}
         if seed == 0:
-            payload["speed"] = speed(options.runs / "train-0", data, options.many)
+            payload["speed"] = speed(options.runs / "train-0", options.runs, options.many)
         write_result(options.name, payload, options.out)
         print_table(payload)
 
@@ -113,8 +106,16 @@ def prepare(source: str, folder: Path, train: int | None, test: int | None) -> D
         (folder / "test").mkdir(exist_ok=True)
         for number, image in enumerate(pixels["test"]):
             Image.fromarray(image).save(folder / "test" / f"{number:06}.png")
+        write_labels(folder / "train.csv", truth["train"])
+        write_labels(folder / "all.csv", np.concatenate([truth["train"], truth["test"]]))
         np.save(folder / "all.npy", np.concatenate([pixels["train"], pixels["test"]]))
     return Data(folder, truth["train"], truth["test"])
+
+
+def write_labels(file: Path, y: np.ndarray) -> None:
+    """Write the classes of an array's images, for the figures of its run."""
+    lines = [f"{number},{label}\n" for number, label in enumerate(y)]
+    file.write_text("".join(["path,label\n", *lines]), encoding="utf-8")
 
 
 def compare(data: Data, runs: Path, seed: int, options: list[str]) -> dict[str, dict[str, float]]:
@@ -122,8 +123,8 @@ def compare(data: Data, runs: Path, seed: int, options: list[str]) -> dict[str, 
     outs = {name: runs / f"{name}-{seed}" for name in ("train", "all")}
     clusters = str(len(np.unique(data.y_train)))
     for name, out in outs.items():
-        words = [str(data.folder / f"{name}.npy"), "--num-clusters", clusters, "--seed", str(seed)]
-        run_once([*words, *options], out)
+        words = [str(data.folder / f"{name}.npy"), "--labels", str(data.folder / f"{name}.csv")]
+        run_once([*words, "--num-clusters", clusters, "--seed", str(seed), *options], out)
     trained = RunArtefacts(outs["train"]).read_every_cluster()
     together = RunArtefacts(outs["all"]).read_every_cluster()
     split = len(data.y_train)
@@ -157,51 +158,6 @@ def nearest(path: Path, images: np.ndarray) -> np.ndarray:
     artefacts = RunArtefacts(path)
     x = artefacts.read_array("features")
     return NeighborIndex.build(x, 1).search(features_of(path, images), 1).indices[:, 0]
-
-
-def features_of(path: Path, images: np.ndarray) -> np.ndarray:
-    """Features of images [N, H, W, C] by the network of a run."""
-    run = open_base(path)
-    config = run.config
-    runtime = Runtime.resolve(config.seed, config.device, config.precision)
-    pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-    return embed(pixels, read_feature_network(run), config, runtime, NullMonitor())
-
-
-def speed(path: Path, data: Data, many: int) -> dict[str, float]:
-    """Seconds and images a second of predictions with one run."""
-    files, out = data.folder / "test", data.folder / "predicted.csv"
-    words = ["-m", "iciclegcn", "predict", "--run", str(path), str(files), "--out", str(out)]
-    command = seconds_of(
-        lambda: subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
-    )
-    test = np.load(data.folder / "test.npy")
-    run = Run.load(path)
-    loading = seconds_of(lambda: run.predict(test[:1]))
-    one = statistics.median(seconds_of(lambda: run.predict(test[:1])) for _ in range(10))
-    array = statistics.median(seconds_of(lambda: run.predict(test)) for _ in range(3))
-    png = statistics.median(seconds_of(lambda: run.predict(files)) for _ in range(3))
-    network = statistics.median(seconds_of(lambda: features_of(path, test)) for _ in range(3))
-    copies = np.resize(test, (many, *test.shape[1:]))
-    all_of_many = seconds_of(lambda: run.predict_to(copies, out))
-    return {
-        "command_seconds": round(command, 2),
-        "first_image_seconds": round(loading, 3),
-        "one_image_seconds": round(one, 4),
-        "array_images_per_second": round(len(test) / array, 1),
-        "png_images_per_second": round(len(test) / png, 1),
-        "features_share": round(network / array, 3),
-        "many": many,
-        "many_seconds": round(all_of_many, 2),
-        "many_images_per_second": round(many / all_of_many, 1),
-    }
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """How long some work takes."""
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
 
 
 def summarize(seeds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:

@@ -46,3 +46,6 @@ def test_images_are_split_by_their_folders(tmp_path: Path) -> None:
     both = np.load(data.folder / "all.npy")
     np.testing.assert_array_equal(both, np.concatenate([train, test]))
     assert len(list((data.folder / "test").iterdir())) == 3
+    labels = (data.folder / "all.csv").read_text(encoding="utf-8").splitlines()
+    truth = [*data.y_train, *data.y_test]
+    assert labels == ["path,label", *(f"{number},{label}" for number, label in enumerate(truth))]
