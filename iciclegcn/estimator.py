@@ -28,7 +28,9 @@ from iciclegcn.runtime import Runtime
 _DTYPES = (np.float64, np.float32)
 
 
-class IcicleGCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+class IcicleGCN(  # type: ignore[misc]  # scikit-learn has no types
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
+):
     """Deep clustering of feature rows with an auto-encoder and multi-scale graph networks.
 
     Rows become nodes of one k-NN graph for each entry of ``n_neighbors``. An auto-encoder learns
@@ -138,7 +140,8 @@ class IcicleGCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Returns:
             Clusters [m].
         """
-        return self.predict_proba(X).argmax(axis=1).astype(np.int64)
+        labels: NDArray[np.int64] = self.predict_proba(X).argmax(axis=1).astype(np.int64)
+        return labels
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Soft assignments of such rows [m, n_clusters]; rows sum to 1."""

@@ -63,7 +63,8 @@ def graph_partition(
     starts += _spectral_partitions(edge_index, len(code), num_clusters, options, seed)
 
     def rank(assignments: Tensor) -> tuple[int, float]:
-        return len(assignments.unique()), modularity(edge_index, assignments)
+        used = int((torch.bincount(assignments) > 0).sum())
+        return used, modularity(edge_index, assignments)
 
     moved = [
         refine_partition(edge_index, start, num_clusters, torch.Generator().manual_seed(seed))
