@@ -76,8 +76,9 @@ def _tiles(contents: Contents) -> Iterator[tuple[str, str, str]]:
         yield "Unchanged", f"{metrics['base_agreement']:.1%}", "in the cluster of the run before"
     if metrics.get("silhouette") is not None:
         yield "Silhouette", f"{metrics['silhouette']:.3f}", "separation in the features, −1 to 1"
-    sizes = metrics["cluster_sizes"]
-    yield "Sizes", f"{min(sizes):,}–{max(sizes):,}", f"{contents.noun} in a cluster"
+    sizes, total = metrics["cluster_sizes"], sum(metrics["cluster_sizes"])
+    hint = f"of the {contents.noun}; smallest cluster {min(sizes) / total:.1%}"
+    yield "Largest cluster", f"{max(sizes) / total:.1%}", hint
 
 
 def _notes(contents: Contents) -> Iterator[str]:

@@ -152,7 +152,8 @@ def _cases(contents: Contents, truth: Labels, sure: Certainty, found: Match) -> 
                 shot(int(row), contents, sure, pictures, _caption(kind, int(row), contents, truth))
                 for row in rows
             )
-            html += f"<td><ul class='shots{'' if pictures else ' names'}'>{items}</ul></td>"
+            style = "shots" if pictures else "shots names"
+            html += f"<td data-kind='{kind}'><ul class='{style}'>{items}</ul></td>"
         return html
 
     body = "".join(

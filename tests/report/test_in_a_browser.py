@@ -33,14 +33,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     neighbors = (np.arange(COUNT)[:, None] + 3) % COUNT
     contents = example(
         folder,
+        truth=False,
         clusters=clusters,
         soft=soft_of(clusters, 3),
         paths=[f"pictures/{row:02}.png" for row in range(COUNT)],
         x=x,
         images=random.integers(0, 255, (COUNT, 3, 24, 24), dtype=np.uint8),
-        truth=None,
     )
-    contents.metrics["heads"] = None  # type: ignore[index]
     contents.metrics["cluster_sizes"] = [20, 20, 20]  # type: ignore[index]
     np.savez(
         folder / "neighbors.npz",

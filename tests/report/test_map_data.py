@@ -12,7 +12,7 @@ CORNERS = np.array([[0, 0], [0.5, 0], [0.25, 0.5], [1, 0], [1, 1], [0, 1]])
 
 
 def unpacked(text: str, kind: str) -> list[int]:
-    return np.frombuffer(base64.b64decode(text), kind).tolist()
+    return [int(value) for value in np.frombuffer(base64.b64decode(text), kind)]
 
 
 def test_the_script_s_data_are_those_of_the_run(tmp_path: Path) -> None:

@@ -39,13 +39,13 @@ def test_cases_are_sorted_by_confidence(tmp_path: Path) -> None:
     part = truth_part(contents, sure, found)
     assert part is not None
     assert [figure.name for figure in part.figures] == ["confusion"]
-    cats = part.html.split("<th scope='row'>cat")[1].split("</tr>")[0].split("<td>")[1:]
+    cats = part.html.split("<th scope='row'>cat")[1].split("</tr>")[0].split("<td ")[1:]
     assert [cell.count("<li") for cell in cats] == [3, 1, 0]
     assert [cats[0].index(f"folder/{row}.png") for row in (2, 1, 0)] == sorted(
         cats[0].index(f"folder/{row}.png") for row in (2, 1, 0)
     )
     assert "→ 1" in cats[1]  # where the missed cat went
-    dogs = part.html.split("<th scope='row'>dog")[1].split("</tr>")[0].split("<td>")[1:]
+    dogs = part.html.split("<th scope='row'>dog")[1].split("</tr>")[0].split("<td ")[1:]
     assert "cat</span>" in dogs[2]  # what the intruder is
 
 
