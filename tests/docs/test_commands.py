@@ -175,3 +175,15 @@ def test_every_exception_is_about_a_command(word: str) -> None:
 def test_every_benchmark_that_is_printed_can_be_cut() -> None:
     printed = {command.words[2] for command in ALL if command.program == "benchmarks"}
     assert printed <= set(BENCHMARKS_CUT)
+
+
+def test_every_benchmark_is_on_the_page_about_them() -> None:
+    parts = {"baselines", "graph_searches", "measured_process", "scaling_stages", "stage_two"}
+    programs = {
+        file.stem
+        for file in (ROOT / "benchmarks").glob("*.py")
+        if "__main__" in file.read_text(encoding="utf-8")
+    }
+    commands = commands_of("docs/reproducing.md")
+    printed = {command.words[2] for command in commands if command.program == "benchmarks"}
+    assert printed == {f"benchmarks.{name}" for name in programs - parts}

@@ -47,8 +47,8 @@ def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     run = iciclegcn.pipeline.run
     changes = {name: value for name, value in TINY.items() if name != "num_clusters"}
 
-    def run_shortly(config: Config, out: Path) -> Path:
-        return run(build_config(config, changes), out)
+    def run_shortly(config: Config, out: Path, **options: Any) -> Path:
+        return run(build_config(config, changes), out, **options)
 
     monkeypatch.setattr(iciclegcn.pipeline, "run", run_shortly)
 
