@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from iciclegcn.report.svg import Drawing
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 8, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 20, 8, 40
 
 
 class Axes:

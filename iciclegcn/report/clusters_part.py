@@ -73,8 +73,9 @@ def clusters_part(contents: Contents, sure: Certainty, classes: Sequence[str] | 
             for view in VIEWS
         )
         return (
-            f"<article class='card' id='cluster-{cluster}'><div class='head'><h3><span class='swatch' "
-            f"style='background:{colours[cluster]}'></span>Cluster {cluster}</h3>"
+            f"<article class='card' id='cluster-{cluster}'><div class='head'>"
+            f"<h3><span class='swatch' style='background:{colours[cluster]}'></span>"
+            f"Cluster {cluster}</h3>"
             f"<p class='facts'>{words}</p></div>{strips}</article>"
         )
 
