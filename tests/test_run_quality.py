@@ -19,7 +19,8 @@ def test_the_tables_are_those_of_the_runs_features_and_neighbours(tmp_path: Path
     with RunFolder.create(tmp_path / "run", Config(num_clusters=3)) as folder:
         artefacts = folder.artefacts
         found = knn(x.astype(np.float32), 5)
-        arrays = {"indices": found.indices, "squared_distances": found.squared_distances}
+        arrays: dict[str, np.ndarray] = {"indices": found.indices}
+        arrays["squared_distances"] = found.squared_distances
         artefacts.write_arrays("neighbors", arrays)
         artefacts.write_array("features", x.astype(np.float32))
         output = 0.75 * np.eye(3)[clusters] + 0.25 / 3

@@ -25,7 +25,8 @@ def made(path: Path, *, stages: int = 4, size: int = SIZE) -> Path:
         artefacts.write_model("pretrain", {}, {})
         artefacts.write_array("features", x)
         artefacts.write_array("pretrained_code", x)
-        arrays = {"indices": found.indices, "squared_distances": found.squared_distances}
+        arrays: dict[str, np.ndarray] = {"indices": found.indices}
+        arrays["squared_distances"] = found.squared_distances
         artefacts.write_arrays("neighbors", arrays)
         for stage in ("data", "pretrain", "embed", "graph")[:stages]:
             with folder.stage(stage, SilentReporter()):

@@ -67,7 +67,7 @@ def suggest_num_clusters(curves: Curves) -> Suggestion:
     of_one = curves.silhouette_of_one.mean(axis=0)
     separated &= silhouette - of_one >= LEAST_SEPARATION * (1 - of_one)
     accepted = stable & together & separated
-    sets = [numbers[kind].tolist() for kind in (stable, together, separated)]
+    sets = (numbers[stable].tolist(), numbers[together].tolist(), numbers[separated].tolist())
     if not accepted.any():
         return Suggestion(None, None, None, *sets, _disagreement(*sets))
     best = np.where(accepted, stability, -np.inf).argmax()

@@ -13,8 +13,13 @@ def groups(count: int, size: int = 40, dim: int = 6, seed: int = 0) -> np.ndarra
     return rows.astype(np.float32)
 
 
-def curves(rows: np.ndarray, candidates: list[int], **options: int) -> Curves:
-    return num_clusters_curves(rows, knn(rows, 5).indices, candidates, resamples=3, **options)
+def curves(
+    rows: np.ndarray, candidates: list[int], *, sample_size: int = 4000, seed: int = 0
+) -> Curves:
+    neighbors = knn(rows, 5).indices
+    return num_clusters_curves(
+        rows, neighbors, candidates, resamples=3, sample_size=sample_size, seed=seed
+    )
 
 
 def test_figures_are_best_at_the_number_of_groups() -> None:
