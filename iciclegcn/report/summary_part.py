@@ -76,20 +76,19 @@ def _tiles(contents: Contents) -> Iterator[tuple[str, str, str]]:
         yield "Unchanged", f"{metrics['base_agreement']:.1%}", "in the cluster of the run before"
     if metrics.get("silhouette") is not None:
         yield "Silhouette", f"{metrics['silhouette']:.3f}", "separation in the features, −1 to 1"
-    sizes, total = metrics["cluster_sizes"], sum(metrics["cluster_sizes"])
+    sizes, total = metrics["cluster_sizes"], max(1, sum(metrics["cluster_sizes"]))
     hint = f"of the {contents.noun}; smallest cluster {min(sizes) / total:.1%}"
     yield "Largest cluster", f"{max(sizes) / total:.1%}", hint
 
 
 def _notes(contents: Contents) -> Iterator[str]:
-    metrics, config = contents.metrics, contents.config
-    if config.data.kind == "images" and config.backbone.trained:
-        kept = "left as they are" if config.backbone.is_frozen else "where the training begins"
-        weights = config.backbone.weights or "those it is published with"
+    metrics = contents.metrics
+    if backbone := metrics.get("backbone"):
+        kept = "left as it is" if backbone["frozen"] else "where the training began"
         yield (
-            f"The features come from a pretrained network, {config.backbone.name} (weights: "
-            f"{weights}), {kept}. If it was trained with labels, as on ImageNet, these clusters "
-            "owe something to labels."
+            f"The features come from a pretrained network, {backbone['name']} "
+            f"({backbone['trained_on']}), {kept}. Where its weights have seen labels, these "
+            "clusters owe them something."
         )
     after = (metrics.get("collapse") or {}).get("after_clustering") or {}
     if after.get("collapsed"):

@@ -120,11 +120,10 @@ def test_every_method_has_its_name(method: str, tmp_path: Path) -> None:
 
 def test_a_pretrained_network_is_named_as_such(tmp_path: Path) -> None:
     contents = example(tmp_path)
-    backbone = dataclasses.replace(contents.config.backbone, name="efficientnet-lite0")
-    config = dataclasses.replace(contents.config, backbone=backbone)
-    html = made(dataclasses.replace(contents, config=config))
-    assert "pretrained network, efficientnet-lite0" in html
     assert "pretrained network" not in made(contents)
+    backbone = {"name": "some-net", "trained_on": "supervised ImageNet weights", "frozen": True}
+    html = made(dataclasses.replace(contents, metrics={**contents.metrics, "backbone": backbone}))
+    assert "a pretrained network, some-net (supervised ImageNet weights), left as it is" in html
 
 
 def test_what_a_reader_must_know_is_said(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
   const data = JSON.parse(byId("map-data").textContent);
   const canvas = byId("map-canvas"), stage = byId("map-stage"), tip = byId("map-tip");
   const context = canvas.getContext("2d");
-  const MARGIN = 24, LARGEST = 200, FEW = 160;
+  const MARGIN = 24, LARGEST = 200, ROOM = 2300, NARROW = 600;
 
   const bytes = (packed) => Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
   const xy = new Uint16Array(bytes(data.xy).buffer);
@@ -74,7 +74,9 @@
       const x = toX(i), y = toY(i);
       if (x > -30 && y > -30 && x < view.width + 30 && y < view.height + 30) visible.push(i);
     }
-    const pictures = sheet !== null && visible.length <= FEW && view.scale > 1;
+    // Once each has about twice its own room.
+    const room = view.width * view.height / ROOM;
+    const pictures = sheet !== null && visible.length <= room && view.scale > 1;
     const radius = Math.min(5, (data.count > 2000 ? 1.9 : 2.8) * Math.sqrt(view.scale) ** 0.7);
     context.globalAlpha = pictures ? 1 : 0.8;
     for (const i of visible) {
@@ -216,6 +218,11 @@
 
   function place() {
     const x = toX(shown), y = toY(shown);
+    tip.hidden = x < 0 || y < 0 || x > view.width || y > view.height;
+    if (view.width < NARROW) {  // below, where no finger hides it
+      tip.style.transform = `translate(8px, ${view.height - tip.offsetHeight - 8}px)`;
+      return;
+    }
     const left = x + 16 + tip.offsetWidth > view.width ? x - 16 - tip.offsetWidth : x + 16;
     const top = Math.max(4, Math.min(view.height - tip.offsetHeight - 4, y - 30));
     tip.style.transform = `translate(${Math.max(4, left)}px, ${top}px)`;
