@@ -162,8 +162,9 @@ class NewNodes:
         """A folder where the states are too many for the memory, else None."""
         widths = propagated_widths(self._model.autoencoder.widths)
         entries = len(self._x) * len(self._old) * sum(widths)
-        needed = entries * self._runtime.compute_dtype.itemsize
-        if needed <= budget_bytes(self._config.mgcn, torch.device("cpu")):
+        exact = self._runtime.precision == "fp32"
+        entry_bytes = (self._x.dtype if exact else self._runtime.compute_dtype).itemsize
+        if entries * entry_bytes <= budget_bytes(self._config.mgcn, torch.device("cpu")):
             return None
         return self._folder or Path(tempfile.gettempdir())
 
