@@ -98,20 +98,19 @@ class GraphPredictor:
 
     def __call__(self, items: Array) -> Answer:
         """The output of the M-GCN, and that of every stream."""
-        x = items if self._scaling is None else self._scaling.apply(items)
-        if self._network is not None:
-            x = embed(
-                items,
-                self._network,
-                self._config,
-                self._runtime,
-                NullMonitor(),
-                self._batch_size,
-            )
+        x = self._features(items)
         with user_errors():
-            found = self._nodes.assign(x.astype(np.float32, copy=False))
+            found = self._nodes.assign(x)
         output = select_output(found.streams, found.q, self._config.mgcn.output)
         return Answer(output.numpy(), [stream.numpy() for stream in found.streams])
+
+    def _features(self, items: Array) -> NDArray[np.float32]:
+        """Features [n, D] as the run's own: of pixels, or of rows as they were given."""
+        if self._network is None:
+            rows = items.astype(np.float32, copy=False)
+            return rows if self._scaling is None else self._scaling.apply(rows)
+        monitor, size = NullMonitor(), self._batch_size
+        return embed(items, self._network, self._config, self._runtime, monitor, size)
 
 
 def make_predictor(run: BaseRun) -> Predictor:
