@@ -3,7 +3,7 @@
 import configparser
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,6 +109,8 @@ def cut_short(words: list[str]) -> list[str]:
         values = TINY_ON_A_RUN["self-label" if command == "self-label" else "ruc"]
     elif command in ("run", "pretrain"):
         values = TINY_GCC if "gcc" in words else TINY
+        if "--backbone" in words and "--backbone.frozen" not in words and "gcc" not in words:
+            values = _on_a_frozen_backbone(values)
         if "--self-label" in words:
             values = {**values, **TINY_ON_A_RUN["self-label"]}
     else:
@@ -121,6 +123,13 @@ def cut_short(words: list[str]) -> list[str]:
             and (name in _ALWAYS_CUT or f"--{name.replace('_', '-')}" not in given)
         }
     )
+
+
+def _on_a_frozen_backbone(values: Mapping[str, object]) -> dict[str, object]:
+    """Values that such a run takes: it trains no backbone, and sees images as they are kept."""
+    idle = ("pretrain.", "backbone.", "data.image_size")
+    taken = {name: value for name, value in values.items() if not name.startswith(idle)}
+    return {**taken, "encode.epochs": 1, "backbone.image_size": 32}
 
 
 def extras() -> dict[str, str]:

@@ -34,6 +34,9 @@ NOT_HERE = {
     "--nnodes": "needs two machines; its iciclegcn part is parsed",
     "srun": "needs SLURM; its iciclegcn part is parsed",
     "MASTER_ADDR": "needs two machines; its iciclegcn part is parsed",
+    "torchvision:": "downloads weights, or reads a file of them; it is parsed",
+    "timm:": "downloads weights; it is parsed",
+    ".onnx": "needs a network of the reader's own; it is parsed",
 }
 
 # Options behind a page's own that make a program under benchmarks/ take seconds.
@@ -47,6 +50,8 @@ BENCHMARKS_CUT = {
     "benchmarks.ablations": "--seeds 1 --minutes 0.02 --out results",
     "benchmarks.mgcn_epoch": "--rounds 1 --out out.json",
     "benchmarks.new_images": "--train 60 --test 12 --many 20 --runs new_images --out out.json",
+    "benchmarks.pretrained": "--images 100 --seeds 1 --sample 60 --timed 8 --runs pretrained "
+    "--out out.json -- --encode.epochs 1",
     "benchmarks.partitions": "--seeds 1 --cell-size 20 --out out.json",
     "benchmarks.scaling": "--sizes 2000 --epochs 1 --killed 0 --out out.json",
     "benchmarks.stage1": "--rounds 1 --only 32 --out out.json",

@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 
 from iciclegcn.cli import main
 from tests.docs.shell_commands import cut_short
+from tests.tiny_networks import write_torchscript
 
 # Runs that pages go on from, and how they are made.
 RUNS = {
@@ -31,6 +32,7 @@ def make_workplace(folder: Path) -> None:
     rng = np.random.default_rng(0)
     features = np.repeat(np.eye(4, 16), _EACH, axis=0) + rng.normal(0, 0.2, (4 * _EACH, 16))
     np.save(folder / "features.npy", features.astype(np.float32))
+    write_torchscript(folder / "network.pt")
     (folder / "sets" / "cifar-10-batches-py").mkdir(parents=True)
     with zipfile.ZipFile(folder / "cifar10.zip", "w") as archive:
         for split in ("train", "test"):
