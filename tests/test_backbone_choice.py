@@ -7,14 +7,15 @@ from iciclegcn.errors import UserError
 from iciclegcn.presets import preset_config
 
 
-def suited(source: str, method: str = "icicle", preset: str = "quick", **changes: object) -> Config:
+def suited(source: str, method: str = "icicle", /, **changes: object) -> Config:
     named = {name.replace("__", "."): value for name, value in changes.items()}
-    return suit_backbone(preset_config(preset, source, method), named)
+    return suit_backbone(preset_config("quick", source, method), named)
 
 
-@pytest.mark.parametrize("changes", [{}, {"backbone__name": "resnet18"}, {"pretrain__epochs": 3}])
+@pytest.mark.parametrize("changes", [{}, {"backbone.name": "resnet18"}, {"pretrain.epochs": 3}])
 def test_a_backbone_that_begins_at_random_changes_nothing(changes: dict[str, object]) -> None:
-    assert suited("photos", **changes) == preset_config("quick", "photos")
+    preset = preset_config("quick", "photos")
+    assert suit_backbone(preset, changes) == preset
 
 
 def test_photographs_are_kept_as_large_as_a_frozen_backbone_resizes_them() -> None:
@@ -33,11 +34,11 @@ def test_images_of_one_size_are_kept_at_it(source: str, size: int | None) -> Non
 
 
 def test_training_starts_with_views_of_the_size_that_weights_were_trained_on() -> None:
-    start = {"backbone__name": "efficientnet-lite0", "backbone__frozen": "false"}
-    found = suited("photos", **start)
+    start = {"backbone.name": "efficientnet-lite0", "backbone.frozen": "false"}
+    found = suit_backbone(preset_config("quick", "photos"), start)
     assert (found.data.image_size, found.data.cache_size) == (224, 256)
     assert found.views.blur_probability == 0.5  # as photographs of 224 pixels are blurred
-    assert suited("digits", **start).data.image_size == 224
+    assert suit_backbone(preset_config("quick", "digits"), start).data.image_size == 224
 
 
 def test_methods_that_train_the_backbone_start_from_it() -> None:

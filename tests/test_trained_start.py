@@ -41,7 +41,8 @@ def started(make: object, folder: Path, weights: Path) -> Config:
 
 
 def first_weight(network: torch.nn.Module) -> torch.Tensor:
-    return network.state_dict()["network.conv1.0.weight"]
+    weight: torch.Tensor = network.state_dict()["network.conv1.0.weight"]
+    return weight
 
 
 def test_a_built_backbone_is_random_until_it_is_started(weights: Path) -> None:

@@ -3,7 +3,7 @@
 import difflib
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
@@ -18,9 +18,6 @@ from iciclegcn.nn.pretrained.facts import (
     weights_file,
 )
 from iciclegcn.nn.pretrained.weight_files import load_weights, read_weights
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 _INTERPOLATIONS = ("bilinear", "bicubic")
 _IMAGENETS = ("in1k", "in12k", "in21k", "in22k")
@@ -70,7 +67,7 @@ class TimmModels:
         network.load_state_dict(trained.state_dict())
 
 
-def _timm() -> "ModuleType":
+def _timm() -> Any:
     try:
         import timm
         import timm.data

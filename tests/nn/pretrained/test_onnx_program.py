@@ -20,7 +20,7 @@ def write_onnx(file: Path, shape: list[int | str], kind: str = "FLOAT") -> Path:
     make, own = onnx.helper, tiny_network()
     number = getattr(onnx.TensorProto, kind)
     dtype = np.float16 if kind == "FLOAT16" else np.float32
-    values = [value.detach().numpy().astype(dtype) for value in (own.conv.weight, own.conv.bias)]
+    values = [value.numpy().astype(dtype) for value in own.state_dict().values()]
     nodes = [
         make.make_node("Conv", ["x", "w", "b"], ["c"], strides=[2, 2], pads=[1, 1, 1, 1]),
         make.make_node("Relu", ["c"], ["r"]),

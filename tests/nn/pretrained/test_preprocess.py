@@ -69,7 +69,8 @@ def test_nothing_of_a_small_image_is_thrown_away() -> None:
 
 
 def whole_twice(images: Tensor) -> Tensor:
-    return Preprocess(Shown(64, 1.0))(views_of(images))
+    found: Tensor = Preprocess(Shown(64, 1.0))(views_of(images))
+    return found
 
 
 def test_bicubic_does_not_leave_the_range_of_pixels() -> None:
