@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format
+.PHONY: help demo docs dist test test-slow lint format
 .NOTPARALLEL:
 
 help:  ## Show this list
@@ -24,6 +24,12 @@ demo: $(INSTALLED)  ## Cluster scikit-learn's digits into runs/demo: about a min
 	@echo "Clusters: $(DEMO)/assignments.csv (path, cluster, confidence)"
 	@echo "Figures:  $(DEMO)/metrics.json (the digits' truth is used for these figures only)"
 	@echo "Settings: $(DEMO)/config.yaml"
+
+docs: $(INSTALLED_DEV)  ## The documentation site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+dist: $(INSTALLED_DEV)  ## A wheel and a source distribution, in dist/
+	$(BIN)/python -m build
 
 test: lint  ## Lint, types and tests, without those marked slow
 	$(BIN)/pytest -m 'not slow' $(PYTEST_OPTIONS)

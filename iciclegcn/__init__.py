@@ -10,17 +10,30 @@ if TYPE_CHECKING:
     from iciclegcn.config import Config
     from iciclegcn.config_values import build_config
     from iciclegcn.errors import UserError
+    from iciclegcn.estimator import IcicleGCN
     from iciclegcn.pipeline import run
+    from iciclegcn.prediction import Run
     from iciclegcn.presets import preset_config
     from iciclegcn.run_artefacts import RunArtefacts
 
 __version__ = "0.1.0"
 
-__all__ = ["Config", "RunArtefacts", "UserError", "build_config", "preset_config", "run"]
+__all__ = [
+    "Config",
+    "IcicleGCN",
+    "Run",
+    "RunArtefacts",
+    "UserError",
+    "build_config",
+    "preset_config",
+    "run",
+]
 
 _HOMES = {
     "Config": "iciclegcn.config",
+    "Run": "iciclegcn.prediction",
     "RunArtefacts": "iciclegcn.run_artefacts",
+    "IcicleGCN": "iciclegcn.estimator",
     "UserError": "iciclegcn.errors",
     "build_config": "iciclegcn.config_values",
     "preset_config": "iciclegcn.presets",

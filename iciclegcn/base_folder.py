@@ -11,6 +11,7 @@ from iciclegcn.errors import UserError
 from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_folder import read_config
 from iciclegcn.run_manifest import DONE, Manifest
+from iciclegcn.run_tables import clusters_text
 
 # The stage that names clusters, for each method.
 _NAMES_CLUSTERS = {"icicle": "cluster", "gcc": "assign", "self-label": "assign", "ruc": "assign"}
@@ -35,9 +36,11 @@ class BaseRun(NamedTuple):
     artefacts: RunArtefacts
 
     def clusters_hash(self) -> str:
-        """SHA-256 of the clusters and their probabilities."""
-        names = ("assignments.csv", "assignments_soft.npz")
-        content = b"".join((self.path / name).read_bytes() for name in names)
+        """SHA-256 of the clusters and their probabilities, whoever is left unassigned."""
+        named = clusters_text(
+            self.artefacts.read_assignments(), self.artefacts.read_every_cluster()
+        )
+        content = named.encode() + (self.path / "assignments_soft.npz").read_bytes()
         return hashlib.sha256(content).hexdigest()
 
     def require_images(self, data_hash: str) -> None:

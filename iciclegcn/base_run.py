@@ -101,7 +101,7 @@ def read_embedding_network(run: BaseRun) -> EmbeddingNetwork:
 
 def read_clusters(artefacts: RunArtefacts) -> tuple[np.ndarray, np.ndarray]:
     """Clusters int64 [N] of a finished run, and their probabilities float32 [N]."""
-    clusters = artefacts.read_assignments().clusters.astype(np.int64)
+    clusters = artefacts.read_every_cluster()
     output = artefacts.read_arrays("assignments_soft")["output"]
     return clusters, output[np.arange(len(clusters)), clusters].astype(np.float32)
 
@@ -130,7 +130,7 @@ def _icicle_classifier(artefacts: RunArtefacts, config: Config) -> AnyClassifier
 def _answers_of_clusters(artefacts: RunArtefacts) -> np.ndarray:
     """Entry of the code that each cluster of an IcicleGCN run agrees with best, one to one [K]."""
     code = artefacts.read_arrays("assignments_soft")["code"]
-    clusters = artefacts.read_assignments().clusters
+    clusters = artefacts.read_every_cluster()
     num_clusters = code.shape[1]
     pairs = clusters * num_clusters + code.argmax(axis=1)
     table = np.bincount(pairs, minlength=num_clusters**2).reshape(num_clusters, num_clusters)

@@ -30,7 +30,9 @@ from iciclegcn.methods.ruc import Clustering, refine
 from iciclegcn.methods.self_label import self_label
 from iciclegcn.monitor import NullMonitor, StageMonitor
 from iciclegcn.progress import Reporter
+from iciclegcn.run_backbone import write_backbone
 from iciclegcn.run_folder import RunFolder
+from iciclegcn.run_heads import name_clusters
 from iciclegcn.runtime import Runtime
 from iciclegcn.stage_parts import (
     make_runtime,
@@ -55,6 +57,7 @@ def train_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) -> 
     with folder.stage("train", reporter, runtime_facts(runtime)) as monitor:
         if config.method == "gcc":
             model: AnyClassifier = _train_gcc(folder, images, config, runtime, monitor)
+            write_backbone(folder.path, config.backbone)
         elif config.method == "self-label":
             model = _self_label(folder, images, config, runtime, monitor)
         else:
@@ -86,7 +89,7 @@ def assign_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) ->
             soft["base"] = base.artefacts.read_arrays("assignments_soft")["output"]
         artefacts.write_array("features", found.x)
         artefacts.write_arrays("assignments_soft", soft)
-        artefacts.write_assignments(artefacts.read_listing().paths, output)
+        name_clusters(artefacts, soft, config.abstain)
         # Of lost clusters self-labelling and RUC have told; GCC has seen random views alone.
         told = config.method != "gcc"
         remedies = _REMEDIES[config.method]

@@ -14,6 +14,7 @@ from typing import Any
 from iciclegcn.cli_config import (
     default_out,
     open_base_and_out,
+    require_run_folder,
     resolve_config,
     resolve_on_a_run,
     resolve_self_label,
@@ -65,13 +66,15 @@ def _tell(error: BaseException, *, silently: bool = False) -> int:
 def _dispatch(options: Namespace) -> int:
     if options.command is None:
         return 0
-    if options.command in ("run", "pretrain"):
+    if options.command in ("run", "pretrain") or vars(options).get("features") is not None:
         return _run(options)
     if options.command in ON_A_RUN:
         return _run_on_a_run(options)
     if options.command in BESIDE:
         _ignore_known_warnings()
         return BESIDE[options.command].load().run(options)
+    if options.command == "cluster":
+        require_run_folder(options)
     given = vars(options)
     job = partial(
         _run_stage,
@@ -80,6 +83,7 @@ def _dispatch(options: Namespace) -> int:
         labels=given.get("data.labels"),
         labels_from_folders=given.get("data.labels_from_folders", False),
         robustness=given.get("robustness", False),
+        abstain=given.get("abstain"),
     )
     if options.command == "evaluate":  # one process's work
         return job()
@@ -103,14 +107,17 @@ def _run_stage(stage: str, out: Path, **options: Any) -> int:
     return _print_summary(run_stage(stage, out, **options, reporter=reporter))
 
 
-def _run_pipeline(runs: Sequence[tuple[Config, Path]], until: str, opening: str) -> int:
+def _run_pipeline(
+    runs: Sequence[tuple[Config, Path]], until: str, opening: str, *, tensorboard: bool = False
+) -> int:
     """Run one after another; the summary is the last one's."""
     _ignore_known_warnings()
     from iciclegcn.pipeline import run
 
     out = Path()
     for config, path in runs:
-        out = run(config, path, until=until, reporter=make_reporter(sys.stderr, opening))
+        reporter = make_reporter(sys.stderr, opening)
+        out = run(config, path, until=until, reporter=reporter, tensorboard=tensorboard)
         opening = ""
     return _print_summary(out)
 
@@ -126,6 +133,11 @@ def _run(options: Namespace) -> int:
         raise UserError(
             f"'pretrain' is IcicleGCN's stage 1; use 'iciclegcn run --method {config.method}'"
         )
+    if options.command == "pretrain" and config.stages != "icicle":
+        raise UserError(
+            f"'pretrain' trains the backbone and {config.backbone.name} is frozen; use 'iciclegcn "
+            "run', or add --backbone.frozen false"
+        )
     then = resolve_self_label(options, config) if vars(options).get("self_label") else None
     if options.print_config:
         schedule = config.self_label if then is None else then.self_label
@@ -133,9 +145,9 @@ def _run(options: Namespace) -> int:
         return 0
     out = Path(options.out) if options.out else default_out(config)
     opening = "" if options.out else f"run folder: {out} (--out chooses another)"
-    until = "evaluate" if options.command == "run" else "pretrain"
+    until = "pretrain" if options.command == "pretrain" else "evaluate"
     runs = [(config, out)] if then is None else [(config, out), (then, out / "self-label")]
-    job = partial(_run_pipeline, runs, until, opening)
+    job = partial(_run_pipeline, runs, until, opening, tensorboard=options.tensorboard)
     return _on_processes(job, options, config.device)
 
 
@@ -147,7 +159,8 @@ def _run_on_a_run(options: Namespace) -> int:
         sys.stdout.write(to_yaml(config))
         return 0
     opening = "" if options.out else f"run folder: {out} (--out chooses another)"
-    job = partial(_run_pipeline, [(config, out)], "evaluate", opening)
+    runs = [(config, out)]
+    job = partial(_run_pipeline, runs, "evaluate", opening, tensorboard=options.tensorboard)
     return _on_processes(job, options, config.device)
 
 

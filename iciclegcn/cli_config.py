@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iciclegcn.backbone_choice import suit_backbone
 from iciclegcn.cli_options import DEFAULT_DATA, DEFAULT_PRESET, SECTIONS, on_a_run_fields
 from iciclegcn.config import Config
 from iciclegcn.config_values import build_config, config_fields, flatten, read_config_file
@@ -27,6 +28,10 @@ _OWN = {
 }
 
 
+# What is done with pixels.
+_OF_IMAGES = ("data.image_size", "data.cache_size", "data.channels", "data.strict")
+
+
 def resolve_config(options: Namespace) -> Config:
     """The configuration of ``run``: the preset for the data, then the file, then the flags.
 
@@ -41,6 +46,8 @@ def resolve_config(options: Namespace) -> Config:
         if given.get("data.source", options.DATA) != options.DATA:
             raise UserError(f"DATA is '{options.DATA}' and --data.source another; give one")
         given["data.source"] = options.DATA
+    if vars(options).get("features") is not None:
+        given |= {"data.source": options.features, "data.kind": "features"}
     changes = read_config_file(Path(options.config)) if options.config else {}
     changes |= given
     method = str(changes.get("method", "icicle"))
@@ -55,7 +62,11 @@ def resolve_config(options: Namespace) -> Config:
     _refuse_idle(given, method, then)
     if then is not None:  # its options are the second run's
         changes = {name: value for name, value in changes.items() if not _is_in(name, then)}
-    return build_config(preset_config(preset, source, method), changes)
+    kind = str(changes.get("data.kind", "images"))
+    start = suit_backbone(preset_config(preset, source, method, kind), changes)
+    config = build_config(start, changes)
+    _refuse_idle_stages(given, config)
+    return config
 
 
 def resolve_on_a_run(options: Namespace, base: Config, reference: str, method: str) -> Config:
@@ -99,6 +110,25 @@ def resolve_self_label(options: Namespace, base: Config) -> Config:
     return build_config(start, own)
 
 
+def require_run_folder(options: Namespace) -> None:
+    """Refuse ``cluster`` without ``--features`` unless it goes on with a run, and only does that.
+
+    Raises:
+        UserError: Naming what is missing or too much.
+    """
+    if options.out is None:
+        raise UserError(
+            "'cluster' needs --features FILE to begin a run, or the --out DIR of one to go on with"
+        )
+    extra = [f"--{name}" for name in _given(options) if name != "abstain"]
+    extra += [f"--{name}" for name in ("config", "print_config") if vars(options).get(name)]
+    if extra:
+        raise UserError(
+            f"'{extra[0].replace('_', '-')}' begins a run: give --features FILE too, or leave it "
+            "out to go on with the one in --out"
+        )
+
+
 def default_out(config: Config) -> Path:
     """Where a run goes without ``--out``: ``runs/<data>-<preset>-<seed>``.
 
@@ -140,6 +170,27 @@ def _refuse_idle(given: Mapping[str, object], method: str, then: str | None) -> 
             "ruc": "give it to 'iciclegcn refine --run DIR'",
         }.get(owner, f"add --method {owner}")
         raise UserError(f"'--{name}' changes nothing with the method {method}; {remedy}")
+
+
+def _refuse_idle_stages(given: Mapping[str, object], config: Config) -> None:
+    """Likewise those of a stage that the run does not have."""
+    idle = ("pretrain.", "views.") if config.stages == "features" else ("encode.",)
+    if config.data.kind == "features":
+        idle += ("backbone.", *_OF_IMAGES)
+    elif config.stages != "features":
+        idle += ("data.scaling",)
+    for name in given:
+        if not name.startswith(idle):
+            continue
+        if config.data.kind == "features":
+            why = "where features are given"
+        elif name == "data.scaling":
+            why = "where the backbone is trained"
+        elif config.stages == "features":
+            why = f"with the frozen backbone {config.backbone.name}; add --backbone.frozen false"
+        else:
+            why = "where the backbone is trained; a frozen one is --backbone efficientnet-lite0"
+        raise UserError(f"'--{name}' changes nothing {why}")
 
 
 def _is_in(name: str, section: str) -> bool:

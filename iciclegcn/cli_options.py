@@ -16,6 +16,9 @@ DEFAULT_PRESET = "quick"
 ON_A_RUN = {"self-label": "self-label", "refine": "ruc"}
 SECTIONS = {"self_label": "self-label", "ruc": "ruc"}
 
+# Stages that name clusters, or count them.
+_TAKE_ABSTAIN = ("cluster", "assign", "evaluate")
+
 _EPILOG = """\
 Every field of the configuration is an option too, such as --pretrain.epochs 20
 or --graph.k 1,10: 'iciclegcn run --help-all' lists them. The preset gives the
@@ -42,8 +45,13 @@ class _HelpAll(argparse.Action):
 
 def add_stage_options(parser: argparse.ArgumentParser, command: str) -> None:
     """Options of the commands that run one stage of a run that has begun."""
+    if command == "cluster":
+        _add_cluster_options(parser)
+        return
     parser.usage = f"{parser.prog} --out DIR [options]"
     parser.add_argument("--out", metavar="DIR", required=True, help="the run folder")
+    if command in _TAKE_ABSTAIN:
+        _add_abstain_option(parser)
     if command == "evaluate":
         _add_label_options(parser)
         parser.add_argument(
@@ -55,6 +63,35 @@ def add_stage_options(parser: argparse.ArgumentParser, command: str) -> None:
         _add_process_options(parser)
 
 
+def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """``cluster``: begin with a matrix of features, or do the stage of a run that has begun."""
+    parser.usage = f"{parser.prog} --features FILE [--num-clusters K] [--out DIR] [options]\n"
+    parser.usage += f"       {parser.prog} --out DIR"
+    add = parser.add_argument
+    add(
+        "--features",
+        metavar="FILE",
+        help="a matrix, one row an item: .npy, .npz (FILE:NAME picks an array), .parquet, or a "
+        "folder of such files; without it, stage 2 of the run in --out is done",
+    )
+    add("--out", metavar="DIR", help="run folder (default: runs/FILE-PRESET-SEED)")
+    _add_field(parser, "num_clusters", "K", "number of clusters")
+    _add_field(parser, "preset", "NAME", f"{', '.join(PRESETS)} (default: {DEFAULT_PRESET})")
+    _add_field(parser, "seed", "N", "fixes every random draw (default: 0)")
+    _add_abstain_option(parser)
+    _add_computing_options(parser)
+    _add_config_options(parser)
+    _add_label_options(parser)
+    _add_fields(parser, on_features_fields(), shown=True)
+    parser.set_defaults(DATA=None)
+
+
+def on_features_fields() -> list[str]:
+    """Fields that matter where features are given, by dotted name."""
+    sections = ("autoencoder.", "graph.", "encode.", "mgcn.")
+    return ["data.scaling", *(name for name in config_fields() if name.startswith(sections))]
+
+
 def add_on_a_run_options(parser: argparse.ArgumentParser, method: str) -> None:
     """Options of the commands that begin with a finished run."""
     parser.usage = f"{parser.prog} --run DIR [--out DIR] [options]"
@@ -62,6 +99,7 @@ def add_on_a_run_options(parser: argparse.ArgumentParser, method: str) -> None:
     add("--run", metavar="DIR", required=True, help="the finished run to begin with; only read")
     add("--out", metavar="DIR", help=f"run folder (default: {method} in the one of --run)")
     _add_field(parser, "seed", "N", "fixes every random draw (default: that run's)")
+    _add_abstain_option(parser)
     _add_computing_options(parser)
     _add_config_options(parser)
     _add_label_options(parser)
@@ -72,7 +110,7 @@ def on_a_run_fields(method: str) -> list[str]:
     """Fields that a run which begins with another may change: its method's and a few more."""
     sections = [section for section, owner in SECTIONS.items() if owner == method] + ["graph"]
     own = [name for part in sections for name in config_fields() if name.startswith(f"{part}.")]
-    return ["seed", "device", "precision", *own]
+    return ["seed", "device", "precision", "abstain", *own]
 
 
 def add_run_options(parser: argparse.ArgumentParser, command: str, *, all_fields: bool) -> None:
@@ -96,9 +134,18 @@ def add_run_options(parser: argparse.ArgumentParser, command: str, *, all_fields
             action="store_true",
             help="go on with self-labelling, in self-label inside the run folder",
         )
+    add(
+        "--backbone",
+        dest="backbone.name",
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help="a trained network: efficientnet-lite0, torchvision:NAME, timm:NAME or a file (.pt, "
+        ".pt2, .onnx); frozen unless --backbone.frozen false (default: one that begins at random)",
+    )
     presets = ", ".join(PRESETS)
     _add_field(parser, "preset", "NAME", f"{presets} (default: {DEFAULT_PRESET})")
     _add_field(parser, "seed", "N", "fixes every random draw (default: 0)")
+    _add_abstain_option(parser)
     _add_computing_options(parser)
     _add_config_options(parser)
     _add_label_options(parser)
@@ -116,7 +163,17 @@ def add_run_options(parser: argparse.ArgumentParser, command: str, *, all_fields
 def _add_computing_options(parser: argparse.ArgumentParser) -> None:
     _add_field(parser, "device", "NAME", "auto, cpu or cuda[:N] (default: auto)")
     _add_field(parser, "precision", "NAME", "auto, fp32, bf16 or fp16 (default: auto)")
+    parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="show the training in TensorBoard while it goes on: tensorboard --logdir DIR",
+    )
     _add_process_options(parser)
+
+
+def _add_abstain_option(parser: argparse.ArgumentParser) -> None:
+    text = "leave the least certain images unassigned, such as 0.05 of them"
+    _add_field(parser, "abstain", "SHARE", text)
 
 
 def _add_config_options(parser: argparse.ArgumentParser) -> None:

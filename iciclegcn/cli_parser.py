@@ -11,6 +11,7 @@ from iciclegcn.cli_options import (
     add_run_options,
     add_stage_options,
     on_a_run_fields,
+    on_features_fields,
 )
 from iciclegcn.commands import BESIDE
 from iciclegcn.config_values import config_fields, suggestion
@@ -20,8 +21,10 @@ COMMANDS = {
     "run": "everything: from images to clusters and their figures",
     "pretrain": "stage 1 only: train the backbone and the auto-encoder",
     "embed": "compute the features of every image",
+    "extract": "write the features that a frozen backbone, or the user, gives",
     "graph": "find every image's nearest neighbours",
-    "cluster": "stage 2: train the multi-scale GCN and assign clusters",
+    "encode": "train the auto-encoder on features that are not trained themselves",
+    "cluster": "from a matrix of features to clusters; or stage 2 of a run that has begun",
     "assign": "name a trained classifier's cluster for every image",
     "evaluate": "compute the figures again, for example with labels",
     "self-label": "let a finished run learn from its own confident answers",
@@ -108,6 +111,8 @@ def _about_unknown(word: str, command: str) -> str:
         known = [*on_a_run_fields(ON_A_RUN[command]), *short, "run"]
     elif command in ("run", "pretrain"):
         known = [*config_fields(), *short, "strict", "self-label"]
+    elif command == "cluster":
+        known = [*on_features_fields(), *short, "features", "num_clusters", "preset", "seed"]
     else:
         return f"unknown option '--{name}'; see 'iciclegcn {command} --help'"
     return f"unknown option '--{name}'{_flag_suggestion(name, known, command)}"

@@ -3,15 +3,17 @@
 import math
 from typing import Any
 
+import numpy as np
 import torch
 
 from graphs import homophily
 from iciclegcn.data.labels import Labels, read_labels
-from iciclegcn.data.sources import open_source
+from iciclegcn.data.sources import open_listing
 from iciclegcn.errors import UserError
 from iciclegcn.evaluation.calibration import calibration
 from iciclegcn.evaluation.label_free import kmeans_on_features
 from iciclegcn.evaluation.metrics import clustering_metrics
+from iciclegcn.evaluation.per_image import UNASSIGNED
 from iciclegcn.evaluation.probes import knn_vote_accuracy, neighbor_purity
 from iciclegcn.progress import Reporter
 from iciclegcn.run_attacks import figures_under_attack
@@ -19,10 +21,11 @@ from iciclegcn.run_figures import figures_without_labels
 from iciclegcn.run_folder import RunFolder
 from iciclegcn.run_graphs import read_scale_graphs
 from iciclegcn.run_heads import head_clusters, soft_heads
+from iciclegcn.run_quality import write_quality_tables
 
 
 def evaluate_stage(folder: RunFolder, reporter: Reporter, *, robustness: bool = False) -> None:
-    """Results of the earlier stages to ``metrics.json``.
+    """Results of the earlier stages to ``metrics.json`` and the tables beside it.
 
     Without labels, or when they cannot be read, the label-free figures are written all the same.
 
@@ -35,7 +38,7 @@ def evaluate_stage(folder: RunFolder, reporter: Reporter, *, robustness: bool = 
         UserError: If the labels cannot be read or do not fit, or there are none to attack with.
     """
     with folder.stage("evaluate", reporter) as monitor:
-        metrics = figures_without_labels(folder)
+        metrics = figures_without_labels(folder) | write_quality_tables(folder)
         folder.artefacts.write_metrics(metrics)
         labels = _labels(folder, reporter)
         if labels is not None:
@@ -56,7 +59,9 @@ def figures_with_labels(folder: RunFolder, labels: Labels) -> dict[str, Any]:
 
     ``knn_accuracy`` is the leave-one-out vote of the run's own neighbours, at the largest k,
     ``neighbor_purity`` the share of them that are of the same class; ``homophily`` the share of
-    each scale's edges within a class; ``calibration`` how far each head's confidence is right.
+    each scale's edges within a class; ``calibration`` how far each head's confidence is right, on
+    all images. The head ``output`` counts the images that have been assigned; where some have not,
+    ``all_images`` is about all.
     """
     artefacts, config = folder.artefacts, folder.config
     soft = soft_heads(artefacts, config)
@@ -69,9 +74,15 @@ def figures_with_labels(folder: RunFolder, labels: Labels) -> dict[str, Any]:
         "knn_accuracy": knn_vote_accuracy(neighbors, labels.y),
         "neighbor_purity": neighbor_purity(neighbors, labels.y),
         "homophily": _homophily(folder, labels),
-        "heads": {name: clustering_metrics(labels.y, rows) for name, rows in heads.items()},
+        "heads": {name: _scores(labels, clusters) for name, clusters in heads.items()},
         "calibration": {name: calibration(p, labels.y).figures() for name, p in soft.items()},
     }
+
+
+def _scores(labels: Labels, clusters: np.ndarray) -> dict[str, float]:
+    """The figures of the images that have been assigned."""
+    assigned = clusters != UNASSIGNED
+    return clustering_metrics(labels.y[assigned], clusters[assigned])
 
 
 def _homophily(folder: RunFolder, labels: Labels) -> list[float | None]:
@@ -86,11 +97,11 @@ def _labels(folder: RunFolder, reporter: Reporter) -> Labels | None:
     data = folder.config.data
     listing = folder.artefacts.read_listing()
     try:
-        source = open_source(data)
+        source = open_listing(data)
     except UserError as error:
         if data.labels is not None or data.labels_from_folders:
             raise
-        reporter.warn(f"the images are not there, nor labels of their own: {error}")
+        reporter.warn(f"the {data.noun} are not there, nor labels of their own: {error}")
         return None
     paths = source.paths
     if len(listing.kept) and (
@@ -98,7 +109,7 @@ def _labels(folder: RunFolder, reporter: Reporter) -> Labels | None:
         or any(paths[i] != path for i, path in zip(listing.kept, listing.paths, strict=True))
     ):
         raise UserError(
-            f"the images of '{data.source}' have changed since the run in '{folder.path}' began; "
-            "restore them to evaluate it"
+            f"the {data.noun} of '{data.source}' have changed since the run in '{folder.path}' "
+            "began; restore them to evaluate it"
         )
     return read_labels(source, data, listing.kept)

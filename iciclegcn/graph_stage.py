@@ -51,9 +51,10 @@ def _neighbors(folder: RunFolder) -> Neighbors:
         target_recall=options.target_recall,
         seed=folder.config.seed,
     )
+    run = folder.path.resolve()
+    if ranks.size > 1 or index.report.kind != "exact":  # an exact one is made again in no time
+        index.save(index_folder(run))
     if ranks.size == 1:
         return index.neighbors()
-    run = folder.path.resolve()
-    index.save(index_folder(run))
     ranks.summon(join_search, run, k)
     return sharded_neighbors(index, x, k, ranks)

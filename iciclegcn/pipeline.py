@@ -2,22 +2,35 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from iciclegcn.base_folder import BaseRun, base_of, base_reference
 from iciclegcn.config import Config, DataConfig
 from iciclegcn.data.cache import CachedImages, load_or_build_cache
+from iciclegcn.data.features import FeatureSource
 from iciclegcn.data.labels import check_label_options
-from iciclegcn.data.sources import ImageSource, open_source
+from iciclegcn.data.sources import ImageSource, Source, open_listing, open_source
 from iciclegcn.errors import UserError
 from iciclegcn.monitor import NullMonitor, StageMonitor
 from iciclegcn.progress import Reporter, SilentReporter
 from iciclegcn.run_checks import check_sizes, require_results, warn_of_other_versions
 from iciclegcn.run_folder import RunFolder
+from iciclegcn.run_report import REPORT, report_run
+from iciclegcn.tensorboard_log import require_tensorboard
 
-ON_IMAGES = ("pretrain", "embed", "train", "assign")
+ON_ITEMS = ("pretrain", "embed", "extract", "train", "assign")
+
+# What the first stages work on.
+Items = CachedImages | FeatureSource
 
 
 def run(
-    config: Config, out: Path, *, until: str = "evaluate", reporter: Reporter | None = None
+    config: Config,
+    out: Path,
+    *,
+    until: str = "evaluate",
+    reporter: Reporter | None = None,
+    tensorboard: bool = False,
 ) -> Path:
     """Cluster images: every stage up to one of them, going on where an earlier call stopped.
 
@@ -27,6 +40,7 @@ def run(
         out: The run folder; made, or one with the same configuration.
         until: The last stage to run.
         reporter: Shown the progress.
+        tensorboard: Write the loss terms, and at the end the results, for TensorBoard too.
 
     Returns:
         The run folder.
@@ -37,7 +51,9 @@ def run(
         FloatingPointError: If a loss is no longer finite.
     """
     reporter = reporter or SilentReporter()
-    source = open_source(config.data)
+    if tensorboard:
+        require_tensorboard()
+    source = open_listing(config.data)
     if config.num_clusters is None:
         raise UserError(
             f"'{config.data.source}' has no known number of clusters; give it with --num-clusters"
@@ -49,14 +65,18 @@ def run(
     check_label_options(source, config.data)
     try:
         with RunFolder.create(out, config) as folder:
+            folder.tensorboard = tensorboard
             warn_of_other_versions(folder, reporter)
-            images = _prepare_images(folder, source, base, reporter)
+            items = _prepare_items(folder, source, base, reporter)
             stages = folder.manifest.stages
+            unreported = folder.is_done("evaluate") and not (out / REPORT).is_file()
             for stage in stages[1 : stages.index(until) + 1]:
                 if folder.is_done(stage):
                     reporter.end(stage, None)
                 else:
-                    _execute(stage, folder, images, reporter)
+                    _execute(stage, folder, items, reporter)
+            if until == "evaluate" and unreported:
+                report_run(folder, reporter)
     finally:
         reporter.close()
     return out
@@ -69,17 +89,20 @@ def run_stage(
     labels: str | None = None,
     labels_from_folders: bool = False,
     robustness: bool = False,
+    abstain: float | str | None = None,
     reporter: Reporter | None = None,
 ) -> Path:
     """Run one stage of a run that has begun.
 
     Args:
-        stage: ``embed``, ``assign``, ``graph``, ``cluster`` or ``evaluate``; the last is always
-            done anew.
+        stage: ``embed``, ``extract``, ``assign``, ``graph``, ``encode``, ``cluster`` or
+            ``evaluate``; the last is always done anew.
         out: The run folder.
         labels: CSV file with the truth, for ``evaluate``; replaces what the run was told.
         labels_from_folders: Take the truth from folder names, likewise.
         robustness: Let ``evaluate`` attack the run's classifier too.
+        abstain: Share of the images to leave unassigned from now on, as a number or its text;
+            also where clusters have been named before. None: what the run was told.
         reporter: Shown the progress.
 
     Returns:
@@ -95,15 +118,17 @@ def run_stage(
             require_results(folder, stage)
             if labels is not None or labels_from_folders:
                 folder.set_evaluation(labels, labels_from_folders)
+            if abstain is not None:
+                folder.set_abstain(abstain)
             warn_of_other_versions(folder, reporter)
             if folder.is_done(stage) and stage != "evaluate":
                 reporter.end(stage, None)
                 return out
-            images = None
-            if stage in ON_IMAGES:
-                source, base = open_source(folder.config.data), _base(folder.config, out)
-                images = _prepare_images(folder, source, base, reporter)
-            _execute(stage, folder, images, reporter, robustness=robustness)
+            items = None
+            if stage in ON_ITEMS:
+                source, base = open_listing(folder.config.data), _base(folder.config, out)
+                items = _prepare_items(folder, source, base, reporter)
+            _execute(stage, folder, items, reporter, robustness=robustness)
     finally:
         reporter.close()
     return out
@@ -112,7 +137,7 @@ def run_stage(
 def _execute(
     stage: str,
     folder: RunFolder,
-    images: CachedImages | None,
+    items: Items | None,
     reporter: Reporter,
     *,
     robustness: bool = False,
@@ -123,16 +148,25 @@ def _execute(
         from iciclegcn.evaluate_stage import evaluate_stage
 
         evaluate_stage(folder, reporter, robustness=robustness)
+        report_run(folder, reporter)
     elif stage == "graph":
         from iciclegcn.graph_stage import graph_stage
 
         graph_stage(folder, reporter)
+    elif stage == "encode":
+        from iciclegcn.feature_stages import encode_stage
+
+        encode_stage(folder, reporter)
     elif stage == "cluster":
         from iciclegcn.stages import cluster_stage
 
         cluster_stage(folder, reporter)
-    elif images is not None:
-        _execute_on_images(stage, folder, images, reporter)
+    elif stage == "extract" and items is not None:
+        from iciclegcn.feature_stages import extract_stage
+
+        extract_stage(folder, items, reporter)
+    elif isinstance(items, CachedImages):
+        _execute_on_images(stage, folder, items, reporter)
 
 
 def _execute_on_images(
@@ -155,13 +189,41 @@ def _base(config: Config, out: Path) -> BaseRun | None:
         return None
     base = base_of(out, config)
     base_reference(base.path, out)  # not the same folder
+    if base.config.data.kind == "features":
+        raise UserError(
+            f"'{config.method}' trains on images, and the run in '{base.path}' is on features; "
+            "begin with a run on images"
+        )
     return base
+
+
+def _prepare_items(
+    folder: RunFolder, source: Source, base: BaseRun | None, reporter: Reporter
+) -> Items:
+    """The stage ``data``; when it was finished before, check that the items are the same."""
+    if isinstance(source, ImageSource):
+        return _prepare_images(folder, source, base, reporter)
+    if not isinstance(source, FeatureSource):
+        raise TypeError(f"a source of images or features is needed (got {type(source).__name__})")
+    return _prepare_features(folder, source, reporter)
+
+
+def _prepare_features(
+    folder: RunFolder, source: FeatureSource, reporter: Reporter
+) -> FeatureSource:
+    check_sizes(folder.config, len(source))
+    if folder.is_done("data"):
+        folder.set_data(source.content_hash(), source.shape, 0)
+        return source
+    with folder.stage("data", reporter):
+        folder.set_data(source.content_hash(), source.shape, 0)
+        folder.artefacts.write_listing(source.paths, np.arange(len(source)), [])
+    return source
 
 
 def _prepare_images(
     folder: RunFolder, source: ImageSource, base: BaseRun | None, reporter: Reporter
 ) -> CachedImages:
-    """The stage ``data``; when it was finished before, check that the images are the same."""
     if folder.is_done("data"):
         return _load_images(folder, source, base, NullMonitor())
     with folder.stage("data", reporter) as monitor:

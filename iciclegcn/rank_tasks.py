@@ -81,7 +81,7 @@ def join_search(run: Path, k: int) -> None:
 
 
 def index_folder(run: Path) -> Path:
-    """Where rank 0 leaves the index for the others."""
+    """Where rank 0 leaves the index for the others, and for images that come later."""
     return run / "index"
 
 

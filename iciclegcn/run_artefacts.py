@@ -2,15 +2,21 @@
 
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from iciclegcn import run_tables
 from iciclegcn.errors import UserError
+from iciclegcn.evaluation.near_duplicates import NearDuplicates
+from iciclegcn.evaluation.outliers import Outliers
+from iciclegcn.evaluation.per_cluster import ClusterTable
+from iciclegcn.evaluation.per_image import UNASSIGNED, image_facts
 from iciclegcn.run_files import read_csv, read_json, write_atomically, write_csv, write_json
+from iciclegcn.run_tables import Assignments
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,11 +32,10 @@ ARTEFACTS: dict[str, tuple[str, ...]] = {
     "cluster": ("checkpoints/mgcn.safetensors", "assignments_soft.npz", "assignments.csv"),
     "train": ("checkpoints/classifier.safetensors",),
     "assign": ("features.npy", "assignments_soft.npz", "assignments.csv"),
-    "evaluate": ("metrics.json",),
+    "evaluate": ("metrics.json", "clusters.csv", "outliers.csv", "near_duplicates.csv"),
 }
 
 _IMAGES = ("index", "position", "path")
-_ASSIGNMENTS = ("path", "cluster", "confidence")
 _REMEDY = "delete it, and 'iciclegcn run' with the same options makes it again"
 
 
@@ -44,20 +49,6 @@ class Listing(NamedTuple):
 
     paths: list[str]
     kept: npt.NDArray[np.int64]
-
-
-class Assignments(NamedTuple):
-    """The clusters of a run.
-
-    Attributes:
-        paths: What names each image.
-        clusters: int64 [N].
-        confidences: Probability of that cluster, float64 [N].
-    """
-
-    paths: list[str]
-    clusters: npt.NDArray[np.int64]
-    confidences: npt.NDArray[np.float64]
 
 
 class RunArtefacts:
@@ -130,6 +121,25 @@ class RunArtefacts:
         """Write ``<name>.npy``."""
         write_atomically(self.path / f"{name}.npy", lambda stream: np.save(stream, array))
 
+    def write_rows(
+        self, name: str, blocks: Iterable[npt.NDArray[np.float32]], shape: tuple[int, int]
+    ) -> None:
+        """Write ``<name>.npy`` some rows at a time.
+
+        Args:
+            name: Without its ending.
+            blocks: The rows in order, float32 [n, D] each.
+            shape: (N, D) of all of them.
+        """
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+
+        def write(stream: BinaryIO) -> None:
+            np.lib.format.write_array_header_1_0(stream, header)
+            for rows in blocks:
+                stream.write(np.ascontiguousarray(rows, "<f4").data)
+
+        write_atomically(self.path / f"{name}.npy", write)
+
     def read_array(self, name: str, *, mapped: bool = False) -> npt.NDArray[Any]:
         """Read ``<name>.npy``, or map it into memory: changes do not reach the file."""
         file = self.path / f"{name}.npy"
@@ -155,26 +165,64 @@ class RunArtefacts:
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(f"'{file}' is absent or damaged; {_REMEDY}") from error
 
-    def write_assignments(self, paths: Sequence[str], probabilities: npt.NDArray[Any]) -> None:
-        """Write ``assignments.csv``: each image's most probable cluster, rows in index order."""
-        clusters = probabilities.argmax(axis=1)
-        confidences = probabilities.max(axis=1)
-        rows = (
-            (path, cluster, f"{confidence:.6f}")
-            for path, cluster, confidence in zip(paths, clusters, confidences, strict=True)
-        )
-        write_csv(self.path / "assignments.csv", _ASSIGNMENTS, rows)
+    def write_assignments(
+        self,
+        paths: Sequence[str],
+        probabilities: npt.NDArray[Any],
+        heads: Sequence[npt.NDArray[Any]] = (),
+        *,
+        abstain: float = 0.0,
+    ) -> None:
+        """Write ``assignments.csv``: each image's most probable cluster, rows in index order.
+
+        Args:
+            paths: What names each image.
+            probabilities: Soft assignments [N, K].
+            heads: Those [N, K] of the streams, or networks, behind them: they agree or not.
+            abstain: Share of the images left unassigned: the least certain.
+        """
+        facts = image_facts(probabilities, heads, abstain=abstain)
+        run_tables.write_assignments(self.path / "assignments.csv", paths, facts)
 
     def read_assignments(self) -> Assignments:
         """Read ``assignments.csv``."""
-        file = self.path / "assignments.csv"
-        rows = read_csv(file, _ASSIGNMENTS)
-        try:
-            clusters = np.array([int(row[1]) for row in rows])
-            confidences = np.array([float(row[2]) for row in rows])
-        except ValueError as error:
-            raise UserError(f"'{file}' is damaged; {_REMEDY}") from error
-        return Assignments([row[0] for row in rows], clusters, confidences)
+        return run_tables.read_assignments(self.path / "assignments.csv")
+
+    def read_every_cluster(self) -> npt.NDArray[np.int64]:
+        """Clusters int64 [N]; where the image was left unassigned, its most probable one."""
+        clusters = self.read_assignments().clusters
+        left_out = clusters == UNASSIGNED
+        if left_out.any():
+            soft = self.read_arrays("assignments_soft")["output"]
+            clusters[left_out] = soft[left_out].argmax(axis=1)
+        return clusters
+
+    def write_clusters(self, table: ClusterTable) -> None:
+        """Write ``clusters.csv``: one row a cluster."""
+        run_tables.write_clusters(self.path / "clusters.csv", table)
+
+    def read_clusters(self) -> ClusterTable:
+        """Read ``clusters.csv``."""
+        return run_tables.read_clusters(self.path / "clusters.csv")
+
+    def write_outliers(self, outliers: Outliers) -> None:
+        """Write ``outliers.csv``."""
+        given = self.read_assignments()
+        file = self.path / "outliers.csv"
+        run_tables.write_outliers(file, outliers, given.paths, given.clusters)
+
+    def read_outliers(self) -> Outliers:
+        """Read ``outliers.csv``."""
+        return run_tables.read_outliers(self.path / "outliers.csv")
+
+    def write_near_duplicates(self, found: NearDuplicates) -> None:
+        """Write ``near_duplicates.csv``."""
+        paths = self.read_assignments().paths
+        run_tables.write_near_duplicates(self.path / "near_duplicates.csv", found, paths)
+
+    def read_near_duplicates(self) -> NearDuplicates:
+        """Read ``near_duplicates.csv``."""
+        return run_tables.read_near_duplicates(self.path / "near_duplicates.csv")
 
     def write_graph(self, facts: Mapping[str, object]) -> None:
         """Write ``graph.json``: how neighbours were searched, and what the graphs look like."""

@@ -37,7 +37,7 @@ def figures_under_attack(folder: RunFolder, y: np.ndarray, monitor: StageMonitor
     model = read_classifier(folder.artefacts, config).to(make_runtime(config).device)
     size = config.data.image_size or images.shape[-1]
     pixels = Pixels(partial(evaluation_view, size=size), MEAN, STD)
-    targets = matched_clusters(y, folder.artefacts.read_assignments().clusters)
+    targets = matched_clusters(y, folder.artefacts.read_every_cluster())
     figures: dict[str, Any] = {}
     for number, attack in enumerate(ATTACKS):
         monitor.progress(number, len(ATTACKS), unit="attack")

@@ -14,6 +14,8 @@ _RESULTS = {
     "data": "images",
     "pretrain": "pretrained model",
     "embed": "features",
+    "extract": "features",
+    "encode": "pretrained auto-encoder",
     "train": "classifier",
     "assign": "clusters",
     "graph": "neighbours",
@@ -21,22 +23,22 @@ _RESULTS = {
 }
 
 
-def check_sizes(config: Config, num_images: int) -> None:
-    """Refuse what so many images cannot give.
+def check_sizes(config: Config, num_items: int) -> None:
+    """Refuse what so many images, or rows, cannot give.
 
     Raises:
-        UserError: If there are fewer images than clusters, or than neighbours.
+        UserError: If there are fewer of them than clusters, or than neighbours.
     """
-    source = config.data.source
-    if config.num_clusters is not None and num_images < config.num_clusters:
+    noun, source = config.data.noun, config.data.source
+    if config.num_clusters is not None and num_items < config.num_clusters:
         raise UserError(
-            f"'--num-clusters' must be at most the number of images, {num_images} in '{source}' "
+            f"'--num-clusters' must be at most the number of {noun}, {num_items} in '{source}' "
             f"(got {config.num_clusters})"
         )
-    if max(config.graph.k) >= num_images:
+    if max(config.graph.k) >= num_items:
         k = ",".join(map(str, config.graph.k))
         raise UserError(
-            f"'graph.k' must be below the number of images, {num_images} in '{source}' (got {k}); "
+            f"'graph.k' must be below the number of {noun}, {num_items} in '{source}' (got {k}); "
             "lower it with --graph.k"
         )
 
@@ -73,6 +75,10 @@ def stage_command(stage: str, path: Path, config: Config) -> str:
     place = shlex.quote(str(path))
     if stage not in ("data", "pretrain", "train"):
         return f"iciclegcn {stage} --out {place}"
+    if config.data.kind == "features":
+        return f"iciclegcn cluster --features ... --out {place}"
+    if config.stages == "features":
+        return f"iciclegcn run ... --out {place}"
     if config.method == "icicle":
         return f"iciclegcn pretrain ... --out {place}"
     if config.base is None:

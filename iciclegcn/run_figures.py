@@ -9,6 +9,8 @@ from iciclegcn.evaluation.label_free import (
     label_free_metrics,
     stream_agreement,
 )
+from iciclegcn.evaluation.per_image import UNASSIGNED
+from iciclegcn.run_backbone import read_backbone
 from iciclegcn.run_folder import RunFolder
 from iciclegcn.run_heads import numbered
 
@@ -22,36 +24,51 @@ _LATER = (
 def figures_without_labels(folder: RunFolder) -> dict[str, Any]:
     """Sizes, confidence, agreement, silhouette and signs of collapse.
 
+    Images left unassigned do not count, except in the signs of collapse and in ``base_agreement``.
     Every method's have the same names; None where it has no such thing.
     """
     artefacts, config = folder.artefacts, folder.config
     soft = artefacts.read_arrays("assignments_soft")
-    clusters = artefacts.read_assignments().clusters
+    every = artefacts.read_every_cluster()
+    assigned = artefacts.read_assignments().clusters != UNASSIGNED
+    rows: slice | np.ndarray = slice(None) if assigned.all() else assigned  # a slice copies nothing
     num_clusters = soft["output"].shape[1]
     icicle = config.method == "icicle"
     figures = label_free_metrics(
-        artefacts.read_array("features"),
-        [soft[name] for name in numbered(soft, "stream")],
-        soft.get("q"),
-        clusters,
-        soft["output"],
+        artefacts.read_array("features")[rows],
+        [soft[name][rows] for name in numbered(soft, "stream")],
+        soft["q"][rows] if "q" in soft else None,
+        every[rows],
+        soft["output"][rows],
         num_clusters,
         seed=config.seed,
     )
     return {
         "method": config.method,
-        "num_images": len(clusters),
+        "num_images": len(every),
+        "abstained": int((~assigned).sum()),
         "num_clusters": num_clusters,
         "output": config.mgcn.output if icicle else None,
+        "backbone": _backbone(folder),
         **figures,
-        "network_agreement": stream_agreement([soft[name] for name in numbered(soft, "network")]),
-        "base_agreement": _base_agreement(soft, clusters),
+        "network_agreement": stream_agreement(
+            [soft[name][rows] for name in numbered(soft, "network")]
+        ),
+        "base_agreement": _base_agreement(soft, every),
         "collapse": {
             "after_pretraining": _pretrained_collapse(folder, num_clusters) if icicle else None,
-            "after_clustering": collapse(clusters, num_clusters)._asdict(),
+            "after_clustering": collapse(every, num_clusters)._asdict(),
         },
         **dict.fromkeys(_LATER),
     }
+
+
+def _backbone(folder: RunFolder) -> dict[str, Any] | None:
+    """Name, weights and origin of the trained backbone; None: it began at random."""
+    told = read_backbone(folder.path, folder.config)
+    if told is None:
+        return None
+    return {name: told[name] for name in ("name", "weights", "trained_on", "frozen")}
 
 
 def _base_agreement(soft: dict[str, np.ndarray], clusters: np.ndarray) -> float | None:

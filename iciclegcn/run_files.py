@@ -13,7 +13,7 @@ from iciclegcn.errors import UserError
 
 LOCK = ".lock"
 
-_TEMPORARY = ".writing-"
+TEMPORARY = ".writing-"
 
 
 def write_atomically(file: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -26,7 +26,7 @@ def write_atomically(file: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises:
         UserError: If the system refuses to write, as on a full disk.
     """
-    temporary = file.with_name(f"{_TEMPORARY}{file.name}")
+    temporary = file.with_name(f"{TEMPORARY}{file.name}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
@@ -56,11 +56,16 @@ def write_json(file: Path, content: object) -> None:
 
 def write_csv(file: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Replace a CSV file atomically; lines end in a line feed."""
+    write_text(file, csv_text(header, rows))
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """What `write_csv` writes."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    write_text(file, text.getvalue())
+    return text.getvalue()
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -80,8 +85,15 @@ def read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def read_csv(file: Path, header: Sequence[str]) -> list[list[str]]:
+def read_csv(
+    file: Path, header: Sequence[str], *, older: Sequence[str] | None = None
+) -> list[list[str]]:
     """The rows below a CSV file's header.
+
+    Args:
+        file: The file.
+        header: Its columns.
+        older: Columns that it may have instead.
 
     Raises:
         UserError: If it cannot be read or has other columns.
@@ -93,7 +105,8 @@ def read_csv(file: Path, header: Sequence[str]) -> list[list[str]]:
         raise UserError(f"cannot read '{file}': {error.strerror or error}") from error
     except (ValueError, csv.Error) as error:
         raise UserError(f"'{file}' is damaged (no table); give another --out") from error
-    if first != list(header) or any(len(row) != len(header) for row in rows):
+    known = [list(columns) for columns in (header, older or header)]
+    if first not in known or any(len(row) != len(first) for row in rows):
         raise UserError(f"'{file}' is damaged (not {', '.join(header)}); give another --out")
     return rows
 
@@ -112,7 +125,7 @@ def remove_leftovers(folder: Path) -> None:
 
 def is_leftover(name: str) -> bool:
     """Whether a file of that name is an unfinished one of ours."""
-    return name.startswith(_TEMPORARY)
+    return name.startswith(TEMPORARY)
 
 
 class FolderLock:

@@ -10,14 +10,18 @@ from iciclegcn.config_values import build_config, flatten, read_config_file, to_
 from iciclegcn.errors import UserError
 from iciclegcn.progress import Reporter
 from iciclegcn.run_artefacts import RunArtefacts
-from iciclegcn.run_files import LOCK, FolderLock, is_leftover, remove_leftovers, write_text
+from iciclegcn.run_files import FolderLock, write_text
+from iciclegcn.run_heads import NAMES_CLUSTERS, name_clusters
+from iciclegcn.run_lock import MANIFEST, closing_on_error, lock_folder
 from iciclegcn.run_manifest import DONE, PENDING, RUNNING, Manifest, installed_versions
 from iciclegcn.run_monitor import RunMonitor
+from iciclegcn.tensorboard_log import ScalarLog
 
 # Reading labels trains nothing: these may change on a finished run.
 EVALUATION_FIELDS = frozenset({"data.labels", "data.labels_from_folders"})
+# Nor does leaving images unassigned.
+CHANGEABLE_FIELDS = EVALUATION_FIELDS | {"abstain"}
 
-_MANIFEST = "manifest.json"
 _CONFIG = "config.yaml"
 _HISTORY = "history.jsonl"
 
@@ -30,6 +34,7 @@ class RunFolder:
         config: The run's configuration, resolved.
         manifest: Versions, data and the stages' states.
         artefacts: Results of the stages.
+        tensorboard: Whether TensorBoard is to show the stages' loss terms as they come.
     """
 
     def __init__(self, path: Path, lock: FolderLock, config: Config, manifest: Manifest) -> None:
@@ -37,6 +42,7 @@ class RunFolder:
         self.config = config
         self.manifest = manifest
         self.artefacts = RunArtefacts(path)
+        self.tensorboard = False
         self._lock = lock
 
     @classmethod
@@ -49,10 +55,10 @@ class RunFolder:
             UserError: If the folder holds something else, belongs to a run with another
                 configuration, is damaged, or is in use.
         """
-        with _closing_on_error(_locked(path, make=True)) as lock:
-            if not (path / _MANIFEST).exists():
+        with closing_on_error(lock_folder(path, make=True)) as lock:
+            if not (path / MANIFEST).exists():
                 return cls._fresh(path, lock, config)
-            manifest = Manifest(path / _MANIFEST)
+            manifest = Manifest(path / MANIFEST)
             untouched = not manifest.begun
             if untouched and not (path / _CONFIG).exists():
                 return cls._fresh(path, lock, config)
@@ -60,13 +66,15 @@ class RunFolder:
             differing = _differences(folder.config, config)
             if differing and untouched:
                 return cls._fresh(path, lock, config)
-            if set(differing) - EVALUATION_FIELDS:
+            if set(differing) - CHANGEABLE_FIELDS:
                 raise UserError(
                     f"'{path}' belongs to a run with another configuration "
                     f"({'; '.join(differing.values())}); give another --out, or go on with that "
                     f"one: --config {path / _CONFIG}"
                 )
-            if differing:
+            if "abstain" in differing:
+                folder.set_abstain(config.abstain)
+            if EVALUATION_FIELDS & set(differing):
                 folder.set_evaluation(config.data.labels, config.data.labels_from_folders)
             return folder
 
@@ -77,14 +85,14 @@ class RunFolder:
         Raises:
             UserError: If there is no such run, or it is damaged or in use.
         """
-        if not (path / _MANIFEST).is_file() or not (path / _CONFIG).is_file():
+        if not (path / MANIFEST).is_file() or not (path / _CONFIG).is_file():
             raise UserError(f"'{path}' is not a run folder; 'iciclegcn run --out {path}' makes one")
-        with _closing_on_error(_locked(path, make=False)) as lock:
-            return cls(path, lock, read_config(path), Manifest(path / _MANIFEST))
+        with closing_on_error(lock_folder(path, make=False)) as lock:
+            return cls(path, lock, read_config(path), Manifest(path / MANIFEST))
 
     @classmethod
     def _fresh(cls, path: Path, lock: FolderLock, config: Config) -> "RunFolder":
-        manifest = Manifest.new(path / _MANIFEST, config.seed, config.stages)
+        manifest = Manifest.new(path / MANIFEST, config.seed, config.stages)
         write_text(path / _CONFIG, to_yaml(config))
         return cls(path, lock, config, manifest)
 
@@ -104,8 +112,8 @@ class RunFolder:
         """Remember what the run is about.
 
         Args:
-            data_hash: SHA-256 of pixels and paths.
-            shape: [N, C, S, S].
+            data_hash: SHA-256 of pixels and paths, or of features.
+            shape: [N, C, S, S], or [N, D].
             skipped: Number of unreadable files.
             base: Hash of the clusters that the run begins with; None: it begins with images.
 
@@ -123,8 +131,9 @@ class RunFolder:
             )
         if known is not None and begun:
             raise UserError(
-                f"the images of '{self.config.data.source}' have changed since the run in "
-                f"'{self.path}' began ({known.get('num_images')} images then, {shape[0]} now); "
+                f"the {self.config.data.noun} of '{self.config.data.source}' have changed since "
+                f"the run in '{self.path}' began ({known.get('num_images')} "
+                f"{self.config.data.noun} then, {shape[0]} now); "
                 "give another --out, or restore them"
             )
         data = {"hash": data_hash, "num_images": shape[0], "shape": shape, "skipped": skipped}
@@ -136,6 +145,25 @@ class RunFolder:
         self.config = build_config(self.config, changes)
         self.manifest.set_stages({"evaluate": {"state": PENDING}})
         write_text(self.path / _CONFIG, to_yaml(self.config))
+
+    def set_abstain(self, share: float | str) -> None:
+        """Change how many images are left unassigned; the evaluation is then due again.
+
+        Args:
+            share: A number in [0, 1), or its text.
+
+        Raises:
+            UserError: If it is none.
+        """
+        config = build_config(self.config, {"abstain": share})
+        self.manifest.set_stages({"evaluate": {"state": PENDING}})
+        # The configuration last: after an interruption the same command mends the table.
+        if any(self.is_done(stage) for stage in self.manifest.stages if stage in NAMES_CLUSTERS):
+            name_clusters(
+                self.artefacts, self.artefacts.read_arrays("assignments_soft"), config.abstain
+            )
+        self.config = config
+        write_text(self.path / _CONFIG, to_yaml(config))
 
     def changed_versions(self) -> list[str]:
         """Packages that differ from those the run began with, as ``torch 2.6 -> 2.7``."""
@@ -159,7 +187,9 @@ class RunFolder:
         """
         self._begin(stage, reporter, runtime or {})
         start = self.manifest.stage(stage)["history_start"]
-        with RunMonitor(self._checkpoint(stage), self.path / _HISTORY, start, stage, reporter) as m:
+        scalars = ScalarLog(self.path, stage) if self.tensorboard else None
+        checkpoint, history = self._checkpoint(stage), self.path / _HISTORY
+        with RunMonitor(checkpoint, history, start, stage, reporter, scalars) as m:
             yield m
             seconds = round(m.finish(), 3)
         known = self.manifest.stage(stage)
@@ -191,32 +221,6 @@ class RunFolder:
 
     def _checkpoint(self, stage: str) -> Path:
         return self.path / "checkpoints" / f"{stage}.pt"
-
-
-@contextlib.contextmanager
-def _closing_on_error(lock: FolderLock) -> Iterator[FolderLock]:
-    try:
-        yield lock
-    except BaseException:
-        lock.close()
-        raise
-
-
-def _locked(path: Path, *, make: bool) -> FolderLock:
-    if path.exists() and not path.is_dir():
-        raise UserError(f"'{path}' is a file; give a folder as --out")
-    if path.is_dir():
-        names = {entry.name for entry in path.iterdir() if not is_leftover(entry.name)}
-        if names - {LOCK} and _MANIFEST not in names:
-            raise UserError(f"'{path}' holds other files and no run; give another --out")
-    try:
-        if make:
-            path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make '{path}': {error.strerror or error}") from error
-    lock = FolderLock(path / LOCK)
-    remove_leftovers(path)
-    return lock
 
 
 def _warn_of_other_runtime(

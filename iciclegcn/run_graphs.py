@@ -1,8 +1,19 @@
 """The graphs of a run, made of the neighbours that its folder holds."""
 
-from graphs import Neighbors, ScaleGraph, scale_graphs
+from graphs import Neighbors, ScaleGraph
 from iciclegcn.config import GraphConfig
+from iciclegcn.methods.scales import graphs_of
 from iciclegcn.run_artefacts import RunArtefacts
+
+
+def read_neighbors(artefacts: RunArtefacts) -> Neighbors:
+    """The neighbours of a run whose graph stage is done.
+
+    Raises:
+        UserError: If they are absent or damaged.
+    """
+    arrays = artefacts.read_arrays("neighbors")
+    return Neighbors(arrays["indices"], arrays["squared_distances"])
 
 
 def read_scale_graphs(artefacts: RunArtefacts, options: GraphConfig) -> list[ScaleGraph]:
@@ -16,12 +27,4 @@ def read_scale_graphs(artefacts: RunArtefacts, options: GraphConfig) -> list[Sca
         ValueError: If the weights do not fit the distances.
         UserError: If the neighbours are absent or damaged.
     """
-    arrays = artefacts.read_arrays("neighbors")
-    return scale_graphs(
-        Neighbors(arrays["indices"], arrays["squared_distances"]),
-        options.k,
-        symmetrize=options.symmetrize,
-        edge_weight=options.edge_weight,
-        heat_time=options.heat_time,
-        normalization=options.normalization,
-    )
+    return graphs_of(read_neighbors(artefacts), options)

@@ -5,9 +5,26 @@ from collections.abc import Mapping
 import numpy as np
 
 from iciclegcn.config import Config
+from iciclegcn.evaluation.per_image import UNASSIGNED
 from iciclegcn.run_artefacts import RunArtefacts
 
 Arrays = Mapping[str, np.ndarray]
+
+# The stages that write assignments.csv.
+NAMES_CLUSTERS = ("cluster", "assign")
+
+
+def name_clusters(artefacts: RunArtefacts, soft: Arrays, abstain: float) -> None:
+    """Write ``assignments.csv``.
+
+    Args:
+        artefacts: Of a run whose images are listed.
+        soft: What its ``assignments_soft.npz`` holds.
+        abstain: Share of the images left unassigned: the least certain.
+    """
+    heads = [soft[name] for kind in ("stream", "network") for name in numbered(soft, kind)]
+    paths = artefacts.read_listing().paths
+    artefacts.write_assignments(paths, soft["output"], heads, abstain=abstain)
 
 
 def soft_heads(artefacts: RunArtefacts, config: Config) -> dict[str, np.ndarray]:
@@ -33,9 +50,16 @@ def soft_heads(artefacts: RunArtefacts, config: Config) -> dict[str, np.ndarray]
 
 
 def head_clusters(artefacts: RunArtefacts, config: Config) -> dict[str, np.ndarray]:
-    """Clusters [N] of every output head of a finished run, by name; see `soft_heads`."""
+    """Clusters [N] of every output head of a finished run, by name; see `soft_heads`.
+
+    ``output`` is -1 where an image was left unassigned; if one was, ``all_images`` has what it
+    would have been.
+    """
     heads = {name: soft.argmax(axis=1) for name, soft in soft_heads(artefacts, config).items()}
-    return heads | {"output": artefacts.read_assignments().clusters}
+    heads["output"] = artefacts.read_assignments().clusters
+    if (heads["output"] == UNASSIGNED).any():
+        heads["all_images"] = artefacts.read_every_cluster()
+    return heads
 
 
 def numbered(soft: Arrays, kind: str) -> list[str]:

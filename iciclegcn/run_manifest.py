@@ -74,6 +74,12 @@ class Manifest:
         return self.state(self.stages[1]) != PENDING
 
     @property
+    def created(self) -> str | None:
+        """When the run began, ISO 8601 in UTC."""
+        created: str | None = self._content.get("created")
+        return created
+
+    @property
     def versions(self) -> dict[str, str]:
         """Versions of Python and of the packages that the run began with."""
         return dict(self._content["versions"])

@@ -9,6 +9,7 @@ from iciclegcn.errors import UserError
 from iciclegcn.progress import Reporter
 from iciclegcn.run_files import write_atomically
 from iciclegcn.run_history import History
+from iciclegcn.tensorboard_log import ScalarLog
 
 # What torch.load raises for a file that is cut short or something else.
 _DAMAGE = (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, pickle.PickleError)
@@ -23,19 +24,27 @@ class RunMonitor:
         history_start: Bytes of the history when the stage began.
         stage: Name of the stage.
         reporter: Shown the progress.
+        scalars: Gets every row of loss terms too; closed with this.
 
     Raises:
         UserError: If there is a state and it is damaged.
     """
 
     def __init__(
-        self, checkpoint: Path, history: Path, history_start: int, stage: str, reporter: Reporter
+        self,
+        checkpoint: Path,
+        history: Path,
+        history_start: int,
+        stage: str,
+        reporter: Reporter,
+        scalars: ScalarLog | None = None,
     ) -> None:
         self._checkpoint = checkpoint
         self._stage = stage
         self._reporter = reporter
         self._state, length, self._seconds = _read_checkpoint(checkpoint, history_start)
         self._history = History(history, length)
+        self._scalars = scalars
         self._started = time.monotonic()
 
     def __enter__(self) -> "RunMonitor":
@@ -43,6 +52,8 @@ class RunMonitor:
 
     def __exit__(self, *_: object) -> None:
         self._history.close()
+        if self._scalars is not None:
+            self._scalars.close()
 
     def load(self) -> dict[str, Any] | None:
         """The state that an interrupted process saved last, or None."""
@@ -63,6 +74,8 @@ class RunMonitor:
     def log(self, step: int, **values: float) -> None:
         """Add one row of loss terms."""
         self._history.append(self._stage, step, values)
+        if self._scalars is not None:
+            self._scalars.append(step, values)
 
     def progress(self, done: int, total: int, *, unit: str = "step", **values: float) -> None:
         """Show how far the stage is."""

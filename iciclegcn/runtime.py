@@ -49,13 +49,18 @@ class Runtime:
         Raises:
             UserError: If the device is not there or cannot compute in the precision.
         """
+        resolved = cls.resolve(seed, device, precision)
+        resolved.seed_everything()
+        return resolved
+
+    @classmethod
+    def resolve(cls, seed: int = 0, device: str = "auto", precision: str = "auto") -> "Runtime":
+        """The same for what draws nothing: the global generators stay as they are."""
         ranks = current_ranks()
         place = _resolve_device(device)
         if ranks.size > 1 and place.type == "cuda":  # one GPU a process
             place = torch.device("cuda", ranks.local_rank)
-        resolved = cls(seed, place, _resolve_precision(precision, place), ranks)
-        resolved.seed_everything()
-        return resolved
+        return cls(seed, place, _resolve_precision(precision, place), ranks)
 
     def seed_everything(self, *names: str | int) -> None:
         """Seed the global generators (weight initialisation draws from them)."""

@@ -8,11 +8,14 @@ from iciclegcn.config import Config
 from iciclegcn.data.cache import CachedImages
 from iciclegcn.methods.icicle import output_probabilities, train_mgcn
 from iciclegcn.methods.pretraining import PretrainModel, embed, pretrain
+from iciclegcn.nn.autoencoder import AutoEncoder
 from iciclegcn.progress import Reporter
 from iciclegcn.rank_tasks import join_clustering, join_embedding, join_pretraining
 from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_backbone import write_backbone
 from iciclegcn.run_folder import RunFolder
 from iciclegcn.run_graphs import read_scale_graphs
+from iciclegcn.run_heads import name_clusters
 from iciclegcn.runtime import Runtime
 from iciclegcn.stage_parts import (
     make_runtime,
@@ -33,6 +36,7 @@ def pretrain_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) 
     with folder.stage("pretrain", reporter, runtime_facts(runtime)) as monitor:
         summon(join_pretraining, config, runtime, images)
         model = pretrain(images.images, config, runtime, monitor)
+        write_backbone(folder.path, config.backbone)
         in_channels = images.images.shape[1]
         metadata = {"in_channels": in_channels, "config": config.to_dict()}
         folder.artefacts.write_model("pretrain", model.state_dict(), metadata)
@@ -47,7 +51,7 @@ def embed_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) -> 
         in_channels = images.images.shape[1]
         summon(join_embedding, config, runtime, images, in_channels, model.state_dict())
         x = embed(images.images, model, config, runtime, monitor)
-        code = _code(x, model, runtime)
+        code = code_of(x, model.autoencoder, runtime)
         folder.artefacts.write_array("features", x)
         folder.artefacts.write_array("pretrained_code", code)
         warn_of_collapse(
@@ -67,7 +71,7 @@ def cluster_stage(folder: RunFolder, reporter: Reporter) -> None:
     with folder.stage("cluster", reporter, runtime_facts(runtime)) as monitor:
         with user_errors():
             graphs = read_scale_graphs(artefacts, config.graph)
-        autoencoder = pretrained_model(folder.artefacts, config).autoencoder
+        autoencoder = pretrained_autoencoder(folder.artefacts, config)
         run = folder.path.resolve()
         runtime.ranks.summon(join_clustering, config, runtime.precision, run)
         result = train_mgcn(
@@ -85,8 +89,9 @@ def cluster_stage(folder: RunFolder, reporter: Reporter) -> None:
         arrays = {name: head.detach().numpy() for name, head in heads.items()}
         metadata = {"config": config.to_dict()}
         artefacts.write_model("mgcn", result.model.state_dict(), metadata)
-        artefacts.write_arrays("assignments_soft", arrays | {"output": output})
-        artefacts.write_assignments(artefacts.read_listing().paths, output)
+        soft = arrays | {"output": output}
+        artefacts.write_arrays("assignments_soft", soft)
+        name_clusters(artefacts, soft, config.abstain)
         warn_of_collapse(
             output,
             "clustering",
@@ -105,10 +110,30 @@ def pretrained_model(artefacts: RunArtefacts, config: Config) -> PretrainModel:
     return model.eval()
 
 
+def pretrained_autoencoder(artefacts: RunArtefacts, config: Config) -> AutoEncoder:
+    """The auto-encoder that stage 2 begins with, in evaluation mode on the CPU."""
+    if config.stages != "features":
+        return pretrained_model(artefacts, config).autoencoder
+    state, metadata = artefacts.read_model("encoder")
+    autoencoder = AutoEncoder(
+        int(metadata["in_channels"]),
+        config.autoencoder.hidden_channels,
+        int(config.num_clusters or 0),
+    )
+    autoencoder.load_state_dict(state)
+    return autoencoder.eval()
+
+
 @torch.inference_mode()
-def _code(x: np.ndarray, model: PretrainModel, runtime: Runtime) -> np.ndarray:
-    """The stage-1 code [N, K] of features [N, D]: the clusters 'without GCNs'."""
-    autoencoder = model.autoencoder.to(runtime.device)
+def code_of(x: np.ndarray, autoencoder: AutoEncoder, runtime: Runtime) -> np.ndarray:
+    """The code [N, K] of features [N, D]: the clusters 'without GCNs'.
+
+    Args:
+        x: Features; may be memory-mapped.
+        autoencoder: Moved to the runtime's device.
+        runtime: Gives the device.
+    """
+    autoencoder = autoencoder.to(runtime.device)
     parts: list[Tensor] = []
     for start in range(0, len(x), _ROWS_AT_A_TIME):
         rows = torch.from_numpy(x[start : start + _ROWS_AT_A_TIME]).to(runtime.device)

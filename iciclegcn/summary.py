@@ -7,6 +7,7 @@ from typing import Any
 from iciclegcn.progress import duration
 from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_manifest import DONE, Manifest
+from iciclegcn.run_report import REPORT
 
 _FIGURES = ("acc", "nmi", "ari", "f1", "purity")
 _HEADS = {
@@ -16,6 +17,7 @@ _HEADS = {
     "pretrained_code": "without GCNs",
     "kmeans_features": "k-means on features",
     "base": "the run before",
+    "all_images": "none unassigned",
 }
 _METHODS = {"gcc": "GCC", "self-label": "self-labelling", "ruc": "RUC"}
 _WIDTH = 79
@@ -43,15 +45,18 @@ def _facts(artefacts: RunArtefacts, manifest: Manifest, done: list[str]) -> Iter
     data = manifest.data
     if data is not None:
         skipped = f", {data['skipped']:,} skipped (skipped.csv)" if data["skipped"] else ""
-        yield _line("images", f"{data['num_images']:,}{skipped}")
+        noun = "rows" if len(data.get("shape", ())) == 2 else "images"
+        yield _line(noun, f"{data['num_images']:,}{skipped}")
     if {"cluster", "assign"} & set(done):
         yield _line("assignments", str(path / "assignments.csv"))
+    if (path / REPORT).is_file():
+        yield _line("report", str(path / REPORT))
     if "evaluate" in done:
         yield from _clusters(artefacts.read_metrics())
     spent = [(stage, manifest.stage(stage)["seconds"]) for stage in done]
     yield _line("time", ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in spent))
     missing = [stage for stage in manifest.stages if stage not in done]
-    if missing and missing[0] not in ("data", "pretrain", "train"):
+    if missing and missing[0] not in ("data", "pretrain", "extract", "train"):
         command = f"iciclegcn {missing[0]} --out {shlex.quote(str(path))}"
         yield _line("next", command)
 
@@ -59,6 +64,8 @@ def _facts(artefacts: RunArtefacts, manifest: Manifest, done: list[str]) -> Iter
 def _clusters(metrics: dict[str, Any]) -> Iterator[str]:
     if metrics.get("method") in _METHODS:
         yield _line("method", _METHODS[metrics["method"]])
+    if metrics.get("backbone") is not None:
+        yield _line("backbone", _backbone(metrics["backbone"]))
     sizes = sorted(metrics["cluster_sizes"], reverse=True)
     empty = sum(size == 0 for size in sizes)
     listed = ", ".join(f"{size:,}" for size in sizes[:_MOST_SIZES])
@@ -66,6 +73,9 @@ def _clusters(metrics: dict[str, Any]) -> Iterator[str]:
     note = f", {empty} of them empty" if empty else ""
     yield _line("clusters", f"{len(sizes)}{note}")
     yield _line("sizes", listed + more)
+    if metrics.get("abstained"):
+        share = f"{metrics['abstained']:,} of {metrics['num_images']:,}, the least certain"
+        yield _line("unassigned", f"{share}; the figures are of the others")
     yield _line("confidence", f"{metrics['mean_confidence']:.3f} on average")
     if metrics["stream_agreement"] is not None:
         yield _line("agreement", f"{metrics['stream_agreement']:.3f} between the streams")
@@ -75,8 +85,26 @@ def _clusters(metrics: dict[str, Any]) -> Iterator[str]:
         yield _line("unchanged", f"{metrics['base_agreement']:.1%} of the run before")
     if metrics["silhouette"] is not None:
         yield _line("silhouette", f"{metrics['silhouette']:.3f} of the features")
+    if metrics.get("near_duplicates") is not None:
+        yield from _listed(metrics)
     if metrics.get("neighbor_purity") is not None:
         yield _line("neighbours", f"{metrics['neighbor_purity']:.1%} of the same class")
+
+
+def _listed(metrics: dict[str, Any]) -> Iterator[str]:
+    """Where to look for what, if there is any."""
+    if metrics["outliers"]:
+        yield _line("outliers", f"{metrics['outliers']:,} (outliers.csv)")
+    if copies := metrics["near_duplicates"]:
+        groups = metrics["near_duplicate_groups"]
+        parts = "group" if groups == 1 else "groups"
+        yield _line("look alike", f"{copies:,} in {groups:,} {parts} (near_duplicates.csv)")
+
+
+def _backbone(backbone: dict[str, Any]) -> str:
+    """A trained backbone, and what its weights have seen: labels, perhaps."""
+    way = "frozen" if backbone["frozen"] else "trained further"
+    return f"{backbone['name']}, {way}, {backbone['trained_on']}"
 
 
 def _table(metrics: dict[str, Any]) -> Iterator[str]:

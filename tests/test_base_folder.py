@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -78,13 +79,30 @@ def test_a_base_inside_or_around_is_found_from_where_the_other_lies(
         base_reference(base, Path("run"))
 
 
-def test_other_images_and_other_clusters_are_noticed(tmp_path: Path) -> None:
-    out = made(tmp_path / "run", GCC)
-    run = open_base(out)
-    before = run.clusters_hash()
+def test_other_images_are_noticed(tmp_path: Path) -> None:
+    run = open_base(made(tmp_path / "run", GCC))
     with pytest.raises(UserError, match="have changed since the run in"):
         run.require_images("ab")
     run.manifest.set_data({"hash": "ab"})
     run.require_images("ab")
-    np.savez(out / "assignments_soft.npz", output=np.eye(3))
+
+
+def test_other_clusters_or_probabilities_have_another_hash(tmp_path: Path) -> None:
+    run = open_base(made(tmp_path / "run", GCC))
+    soft = np.array([[0.75, 0.25], [0.4, 0.6]])
+    run.artefacts.write_arrays("assignments_soft", {"output": soft})
+    run.artefacts.write_assignments(["a", "b"], soft)
+    before = run.clusters_hash()
+    # A table of the three columns of earlier versions says the same.
+    table = "path,cluster,confidence\na,0,0.750000\nb,1,0.600000\n"
+    content = table.encode() + (run.path / "assignments_soft.npz").read_bytes()
+    assert before == hashlib.sha256(content).hexdigest()
+    (run.path / "assignments.csv").write_text(table, encoding="utf-8")
+    assert run.clusters_hash() == before
+    run.artefacts.write_assignments(["a", "b"], soft, abstain=0.5)
+    assert run.clusters_hash() == before
+    run.artefacts.write_assignments(["a", "b"], soft[::-1])
+    assert run.clusters_hash() != before
+    run.artefacts.write_assignments(["a", "b"], soft)
+    run.artefacts.write_arrays("assignments_soft", {"output": soft, "network_0": soft})
     assert run.clusters_hash() != before

@@ -125,3 +125,12 @@ def test_clusters_come_with_the_probability_of_their_own(artefacts: RunArtefacts
     assert confidences.dtype == np.float32
     assert clusters.tolist() == [1, 0]
     assert confidences.tolist() == [0.75, 0.625]
+
+
+def test_clusters_of_images_left_unassigned_are_the_most_probable(artefacts: RunArtefacts) -> None:
+    output = np.array([[0.9, 0.1], [0.4, 0.6]], np.float32)
+    artefacts.write_arrays("assignments_soft", {"output": output})
+    artefacts.write_assignments(PATHS[:2], output, abstain=0.5)
+    clusters, confidences = read_clusters(artefacts)
+    assert clusters.tolist() == [0, 1]
+    np.testing.assert_array_equal(confidences, np.array([0.9, 0.6], np.float32))

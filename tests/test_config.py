@@ -10,6 +10,7 @@ from iciclegcn.config import (
     BackboneConfig,
     Config,
     DataConfig,
+    EncodeConfig,
     GCCConfig,
     GraphConfig,
     MGCNConfig,
@@ -27,6 +28,7 @@ SECTIONS: dict[str, Any] = {
     "autoencoder": AutoEncoderConfig,
     "pretrain": PretrainConfig,
     "graph": GraphConfig,
+    "encode": EncodeConfig,
     "mgcn": MGCNConfig,
     "gcc": GCCConfig,
     "self_label": SelfLabelConfig,
@@ -57,6 +59,14 @@ SECTIONS: dict[str, Any] = {
         ("backbone.name", "resnet35", "one of resnet18, resnet34, resnet50, convnet"),
         ("backbone.stem", "big", "one of plain, small (got 'big')"),
         ("backbone.width", 4, "at least 8"),
+        ("backbone.name", "resnet101", "one of resnet18, resnet34, resnet50, convnet, efficient"),
+        ("backbone.name", "timm:", "one of resnet18"),
+        ("backbone.name", "hub:resnet18", "one of resnet18"),
+        ("backbone.name", "weights.pth", "one of resnet18"),
+        ("backbone.image_size", 4, "at least 8 pixels (got 4)"),
+        ("backbone.crop", 0.0, "in (0, 1] (got 0.0)"),
+        ("backbone.mean", (0.5, 0.5), "one number or three (got (0.5, 0.5))"),
+        ("backbone.std", (0.2, 0.0, 0.2), "positive (got (0.2, 0.0, 0.2))"),
         ("autoencoder.hidden_channels", (), "one width or more (got ())"),
         ("autoencoder.hidden_channels", (5, 0), "positive"),
         ("pretrain.epochs", 0, "at least 1 (got 0)"),
@@ -84,6 +94,16 @@ SECTIONS: dict[str, Any] = {
         ("graph.edge_weight", "none", "one of binary, heat"),
         ("graph.heat_time", 0.0, "positive"),
         ("graph.normalization", "column", "one of symmetric, row"),
+        ("encode.epochs", 0, "at least 1 (got 0)"),
+        ("encode.batch_size", 1, "at least 2"),
+        ("encode.learning_rate", 0.0, "positive"),
+        ("encode.weight_decay", -1.0, "0 or more"),
+        ("encode.schedule", "step", "one of constant, cosine"),
+        ("encode.neighbors", 0, "at least 1"),
+        ("encode.cluster_temperature", 0.0, "positive"),
+        ("encode.cluster_weight", -1.0, "0 or more"),
+        ("encode.reconstruction", "sum", "one of squared_norm, entry_mean"),
+        ("encode.reconstruction_weight", -1.0, "0 or more"),
         ("mgcn.sigma", -0.1, "0 or more"),
         ("mgcn.gamma", -0.1, "0 or more"),
         ("mgcn.autoencoder_weight", -0.1, "0 or more"),
@@ -191,6 +211,49 @@ def test_impossible_runs_are_refused(changes: dict[str, Any], message: str) -> N
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("resnet18", {"weights": "a.pth"}, "'backbone.weights' is for trained networks, such as"),
+        ("convnet", {"image_size": 64}, "'backbone.image_size' is for trained networks"),
+        ("resnet18", {"frozen": True}, "'backbone.frozen' must be false for resnet18, which begi"),
+        ("timm:resnet18", {"weights": "random", "frozen": True}, "must be false with random weigh"),
+        ("net.onnx", {"frozen": False}, "'backbone.frozen' must be true for the file of a network"),
+        ("net.pt2", {"weights": "a.pth"}, "'backbone.weights' changes nothing: 'net.pt2' holds it"),
+    ],
+)
+def test_impossible_backbones_are_refused(name: str, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        BackboneConfig(name, **changes)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "kind", "trained", "frozen"),
+    [
+        (BackboneConfig("convnet"), "built-in", False, False),
+        (BackboneConfig("resnet18", weights="random"), "built-in", False, False),
+        (BackboneConfig("efficientnet-lite0"), "efficientnet-lite0", True, True),
+        (BackboneConfig("efficientnet-lite0", frozen=False), "efficientnet-lite0", True, False),
+        (BackboneConfig("timm:resnet18", weights="random"), "timm", False, False),
+        (BackboneConfig("torchvision:resnet50", weights="w.pth"), "torchvision", True, True),
+        (BackboneConfig("folder/net.ONNX"), "file", True, True),
+    ],
+)
+def test_trained_backbones_are_frozen_unless_told_otherwise(
+    backbone: BackboneConfig, kind: str, trained: bool, frozen: bool
+) -> None:
+    assert (backbone.kind, backbone.trained, backbone.is_frozen) == (kind, trained, frozen)
+    assert Config(backbone=backbone).stages == ("features" if frozen else "icicle")
+
+
+def test_only_icicle_has_frozen_backbones() -> None:
+    with pytest.raises(UserError, match="must be false for the method gcc, which trains the back"):
+        Config(method="gcc", backbone=BackboneConfig("efficientnet-lite0"))
+    start = BackboneConfig("efficientnet-lite0", frozen=False)
+    assert Config(method="gcc", backbone=start).stages == "gcc"
+
+
 def test_fusion_weights_above_one_must_be_meant() -> None:
     with pytest.raises(UserError, match=r"'mgcn.sigma \+ mgcn.gamma' must be at most 1 unless"):
         MGCNConfig(sigma=0.9, gamma=0.2)
@@ -208,6 +271,7 @@ def test_fusion_weights_above_one_must_be_meant() -> None:
         PretrainConfig(epochs=1, batch_size=2, instance_weight=0, projection_channels=1),
         GraphConfig(k=(1,)),
         GraphConfig(k=(1, 3, 5, 10)),
+        EncodeConfig(epochs=1, batch_size=2, neighbors=1, cluster_weight=0),
         MGCNConfig(iterations=0, stream_weights=(0.0,), output="q"),
         GCCConfig(
             epochs=2, batch_size=2, first_graph_epoch=1, num_neighbors=1, contrast_neighbors=0

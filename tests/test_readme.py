@@ -35,7 +35,7 @@ def test_every_command_is_understood(capsys: pytest.CaptureFixture[str]) -> None
     found = commands("iciclegcn")
     assert {words[0] for words in found} == {
         *("run", "pretrain", "embed", "graph", "cluster", "evaluate"),
-        *("assign", "self-label", "refine"),
+        *("assign", "self-label", "refine", "predict", "export"),
     }
     for words in found:
         if "--help-all" in words:

@@ -18,12 +18,26 @@ def test_assignments_are_the_most_probable_clusters(artefacts: RunArtefacts) -> 
     artefacts.write_assignments(['a, "b".png', "c.png", "ü.png"], probabilities)
     text = (artefacts.path / "assignments.csv").read_text(encoding="utf-8")
     assert text == (
-        'path,cluster,confidence\n"a, ""b"".png",1,0.800000\nc.png,0,0.750000\nü.png,0,0.500000\n'
+        "path,cluster,confidence,margin,agreement\n"
+        '"a, ""b"".png",1,0.800000,0.600000,\nc.png,0,0.750000,0.500000,\n'
+        "ü.png,0,0.500000,0.000000,\n"
     )
     read = artefacts.read_assignments()
     assert read.paths == ['a, "b".png', "c.png", "ü.png"]
     assert read.clusters.tolist() == [1, 0, 0]
     assert read.confidences.tolist() == [0.8, 0.75, 0.5]
+
+
+def test_images_left_unassigned_still_have_a_most_probable_cluster(
+    artefacts: RunArtefacts,
+) -> None:
+    probabilities = np.array([[0.2, 0.8], [0.75, 0.25], [0.4, 0.6]], np.float32)
+    artefacts.write_arrays("assignments_soft", {"output": probabilities})
+    artefacts.write_assignments(["a", "b", "c"], probabilities, [probabilities] * 2, abstain=0.4)
+    read = artefacts.read_assignments()
+    assert read.clusters.tolist() == [1, 0, -1]
+    assert read.agreements.tolist() == [1.0, 1.0, 1.0]
+    assert artefacts.read_every_cluster().tolist() == [1, 0, 1]
 
 
 def test_the_listing_keeps_positions_and_names_what_was_skipped(artefacts: RunArtefacts) -> None:

@@ -259,3 +259,33 @@ def test_every_field_counts_as_configuration(tmp_path: Path) -> None:
     other = dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, strict=True))
     with pytest.raises(UserError, match=r"data\.strict: False -> True"):
         RunFolder.create(tmp_path, other)
+
+
+def test_images_may_be_left_unassigned_when_all_is_done(tmp_path: Path) -> None:
+    stages = ("data", "pretrain", "embed", "graph", "cluster", "evaluate")
+    begin(tmp_path, *stages)
+    soft = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    with RunFolder.open(tmp_path) as folder:
+        folder.artefacts.write_listing(list("abc"), np.arange(3, dtype=np.int64), [])
+        folder.artefacts.write_arrays("assignments_soft", {"output": soft})
+    with RunFolder.create(tmp_path, changed(abstain=0.3)) as folder:
+        assert folder.config.abstain == 0.3
+        assert folder.artefacts.read_assignments().clusters.tolist() == [0, -1, 1]
+        assert folder.is_done("cluster")
+        assert not folder.is_done("evaluate")
+    with RunFolder.open(tmp_path) as folder:
+        folder.set_abstain("0.7")
+        assert folder.artefacts.read_assignments().clusters.tolist() == [0, -1, -1]
+        with pytest.raises(UserError, match="'abstain' must be in"):
+            folder.set_abstain("1")
+        assert folder.config.abstain == 0.7
+    with RunFolder.open(tmp_path) as folder:
+        assert folder.config.abstain == 0.7
+
+
+def test_a_share_given_before_clusters_are_named_waits_for_them(tmp_path: Path) -> None:
+    begin(tmp_path, "data", "pretrain")
+    with RunFolder.open(tmp_path) as folder:
+        folder.set_abstain(0.25)
+        assert not (tmp_path / "assignments.csv").exists()
+        assert folder.is_done("pretrain")

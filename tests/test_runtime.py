@@ -149,3 +149,13 @@ def test_numpy_seeds_fit_scikit_learn() -> None:
     seeds = [runtime.numpy_seed("mgcn", i) for i in range(50)]
     assert all(0 <= seed < 2**31 for seed in seeds)
     assert len(set(seeds)) == 50
+
+
+def test_resolving_gives_the_same_runtime_and_leaves_the_generators_alone() -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state(), random.getstate()
+    resolved = Runtime.resolve(3, "cpu", "fp32")
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert random.getstate() == before[1]
+    assert Runtime.create(3, "cpu", "fp32") == resolved
+    assert not torch.equal(torch.get_rng_state(), before[0])

@@ -129,3 +129,19 @@ def test_an_untrained_classifier_has_no_next_command(tmp_path: Path) -> None:
     assert "next" not in finished(tmp_path, ("data",), gcc=True)
     text = finished(tmp_path, ALL_STAGES["gcc"][:2])
     assert text.endswith(f"next         iciclegcn assign --out {tmp_path}")
+
+
+def test_images_left_unassigned_are_told_with_what_counting_them_gives(tmp_path: Path) -> None:
+    heads = dict.fromkeys(("output", "all_images"), FIGURES)
+    text = finished(tmp_path, STAGES, abstained=90, num_images=1797, heads=heads)
+    assert "unassigned   90 of 1,797, the least certain; the figures are of the others\n" in text
+    assert "none unassigned       0.950" in text
+    assert "\nunassigned" not in finished(tmp_path, STAGES, abstained=0, num_images=1797)
+
+
+def test_outliers_and_duplicates_are_pointed_at(tmp_path: Path) -> None:
+    text = finished(tmp_path, STAGES, outliers=23, near_duplicates=5, near_duplicate_groups=2)
+    assert "outliers     23 (outliers.csv)\n" in text
+    assert "look alike   5 in 2 groups (near_duplicates.csv)\n" in text
+    text = finished(tmp_path, STAGES, outliers=0, near_duplicates=0, near_duplicate_groups=0)
+    assert ".csv)" not in text

@@ -31,4 +31,12 @@ class Command(NamedTuple):
         return cast(Work, importlib.import_module(f"{__name__}.{self.module}"))
 
 
-BESIDE: dict[str, Command] = {}
+BESIDE: dict[str, Command] = {
+    "suggest-k": Command("suggest_k", "how many clusters the features of a run fall into"),
+    "report": Command("report", "write a finished run's report again: one page, and its figures"),
+    "export": Command("export", "a finished run's images in a folder per cluster, or its table"),
+    "predict": Command("predict", "name the clusters of images that a finished run has not seen"),
+    "datasets": Command("datasets", "the data sets known by name, and which of them are here"),
+    "doctor": Command("doctor", "what is installed, what this machine has, and what is missing"),
+    "completion": Command("completion", "words and options to complete, for bash, zsh or fish"),
+}

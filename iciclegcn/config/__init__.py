@@ -7,7 +7,8 @@ beside it. ``None`` means "what suits the data": `iciclegcn.presets` fills those
 import dataclasses
 from dataclasses import dataclass, field
 
-from iciclegcn.config.checks import one_of
+from iciclegcn.config.checks import one_of, require
+from iciclegcn.config.encode import EncodeConfig
 from iciclegcn.config.gcc import GCCConfig
 from iciclegcn.config.graph import GraphConfig
 from iciclegcn.config.images import DataConfig, ViewConfig
@@ -23,6 +24,7 @@ __all__ = [
     "BackboneConfig",
     "Config",
     "DataConfig",
+    "EncodeConfig",
     "GCCConfig",
     "GraphConfig",
     "MGCNConfig",
@@ -48,6 +50,8 @@ class Config:
         seed: Fixes every random draw.
         device: ``auto``, ``cpu`` or ``cuda[:N]``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        abstain: Share of the images left unassigned (cluster -1): the least certain. It trains
+            nothing, and may change when all is done.
     """
 
     num_clusters: int | None = None
@@ -57,12 +61,14 @@ class Config:
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
+    abstain: float = 0.0
     data: DataConfig = field(default_factory=DataConfig)
     views: ViewConfig = field(default_factory=ViewConfig)
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     autoencoder: AutoEncoderConfig = field(default_factory=AutoEncoderConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     graph: GraphConfig = field(default_factory=GraphConfig)
+    encode: EncodeConfig = field(default_factory=EncodeConfig)
     mgcn: MGCNConfig = field(default_factory=MGCNConfig)
     gcc: GCCConfig = field(default_factory=GCCConfig)
     self_label: SelfLabelConfig = field(default_factory=SelfLabelConfig)
@@ -73,16 +79,28 @@ class Config:
             raise UserError(f"'--num-clusters' must be at least 2 (got {self.num_clusters})")
         one_of("method", self.method, METHODS)
         one_of("precision", self.precision, ("auto", "fp32", "bf16", "fp16"))
+        require(0 <= self.abstain < 1, "abstain", "in [0, 1)", self.abstain)
+        if self.method != "icicle" and self.backbone.is_frozen:
+            raise UserError(
+                f"'backbone.frozen' must be false for the method {self.method}, which trains the "
+                f"backbone (got {self.backbone.name})"
+            )
         output = self.mgcn.output
         if output.startswith("stream_") and int(output[7:]) >= len(self.graph.k):
             raise UserError(
                 f"'mgcn.output' names {output} and 'graph.k' has {len(self.graph.k)} scale(s)"
             )
+        drawn = self.encode.neighbors
+        if drawn is not None and drawn > max(self.graph.k):
+            raise UserError(
+                f"'encode.neighbors' must be at most the largest 'graph.k', {max(self.graph.k)} "
+                f"(got {drawn})"
+            )
 
     @property
     def stages(self) -> str:
         """Which stages the run has: its method, or ``features`` where those are not trained."""
-        given = self.data.kind == "features" or self.backbone.frozen
+        given = self.data.kind == "features" or self.backbone.is_frozen
         return "features" if self.method == "icicle" and given else self.method
 
     def to_dict(self) -> dict[str, object]:

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from iciclegcn.config.checks import one_of, require
 
+# Of pixel values in [0, 1], as in most natural images: what every network here is shown is pixels
+# less the mean, by the deviation.
+VIEW_MEAN, VIEW_STD = 0.5, 0.25
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -18,6 +22,9 @@ class DataConfig:
         labels: CSV file with the truth (evaluation only).
         strict: Refuse unreadable files instead of skipping them.
         kind: ``images``, or ``features`` where the source is a matrix of them.
+        scaling: Of such a matrix, or of a frozen backbone's features: ``none``, or ``unit`` (rows
+            are moved to mean 0 and divided by one number, so that the entries' mean square is 1;
+            which rows are near stays).
     """
 
     source: str = "digits"
@@ -28,6 +35,7 @@ class DataConfig:
     labels: str | None = None
     strict: bool = False
     kind: str = "images"
+    scaling: str = "none"
 
     def __post_init__(self) -> None:
         for name in ("image_size", "cache_size"):
@@ -35,6 +43,12 @@ class DataConfig:
             require(value is None or value >= 4, f"data.{name}", "at least 4 pixels", value)
         require(self.channels in (None, 1, 3), "data.channels", "1 or 3", self.channels)
         one_of("data.kind", self.kind, ("images", "features"))
+        one_of("data.scaling", self.scaling, ("none", "unit"))
+
+    @property
+    def noun(self) -> str:
+        """What the items are called: ``images`` or ``rows``."""
+        return "rows" if self.kind == "features" else "images"
 
 
 @dataclass(frozen=True)

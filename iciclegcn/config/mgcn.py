@@ -16,9 +16,10 @@ class MGCNConfig:
         shared_weights: One set of GCN weights for all streams.
         gcn_init: ``random``, or ``encoder`` (start from the encoder's weights).
         centers: From which partition: ``code`` (k-means on the code, Eq. 20), ``features``
-            (k-means on the normalised features, averaged over the largest graph), or ``either``:
-            that, or the largest entries of the code, averaged likewise. In the last two the
-            centres are the clusters' mean code.
+            (k-means on the normalised features, averaged over the largest graph), ``either``:
+            that, or the largest entries of the code, averaged likewise, or ``graph``: k-means on
+            eigenvectors of the largest graph, or these entries of the code, and then moves of
+            single nodes. In the last three the centres are the clusters' mean code.
         propagation_steps: How often features and code are averaged over the largest graph; of
             all the partitions that come of it the graph's modularity picks one. (0,) in the paper.
         code_warmup_steps: Steps in which the code first learns that partition; 0 in the paper.
@@ -87,7 +88,7 @@ class MGCNConfig:
             self.sigma + self.gamma,
         )
         one_of("mgcn.gcn_init", self.gcn_init, ("random", "encoder"))
-        one_of("mgcn.centers", self.centers, ("code", "features", "either"))
+        one_of("mgcn.centers", self.centers, ("code", "features", "either", "graph"))
         one_of("mgcn.reconstruction", self.reconstruction, ("squared_norm", "entry_mean"))
         for name in ("learning_rate", "degrees_of_freedom"):
             value = getattr(self, name)

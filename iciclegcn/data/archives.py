@@ -47,18 +47,25 @@ class ZipSource(ImageSource):
         return hash_rows("zip", [(m.filename, m.file_size, m.CRC) for m in self._members])
 
     def read(self, index: int, size: int, channels: int) -> Pixels:
+        return decode_image(self.content(index), size, channels)
+
+    def content(self, index: int) -> bytes:
+        """A member's bytes as they are.
+
+        Raises:
+            UnreadableImageError: If they cannot be unpacked.
+        """
         member = self._members[index]
         if _leaves_archive(member.filename):
             raise UnreadableImageError("its name leaves the archive")
         if member.file_size > MAX_FILE_BYTES:
             raise UnreadableImageError(f"{member.file_size} bytes when unpacked: too large")
         try:
-            data = self._archive.read(member)
+            return self._archive.read(member)
         # A damaged archive raises zlib.error, BadZipFile, EOFError, ...; an encrypted one
         # RuntimeError; an unknown compression NotImplementedError.
         except Exception as error:
             raise UnreadableImageError(str(error) or type(error).__name__) from error
-        return decode_image(data, size, channels)
 
     def locations(self) -> Sequence[str]:
         return [os.path.normpath(self._file / path) for path in self._paths]

@@ -1,4 +1,4 @@
-"""What every source of images offers."""
+"""What every source of images, or of features, offers."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -9,29 +9,44 @@ from iciclegcn.data.decode import Pixels
 from iciclegcn.data.named import NamedDataset
 
 
-class ImageSource(ABC):
-    """A fixed, ordered listing of images, read one at a time and from any thread.
+class Source(ABC):
+    """A fixed, ordered listing of items: images, or rows of features.
 
     It never holds labels: those come from `iciclegcn.data.labels`, for evaluation.
 
     Attributes:
         name: What the user typed.
         dataset: The named data set it is, if any.
-        native_size: Side in pixels that all its images share; None for image files.
-        native_channels: 1 or 3.
         has_folders: Whether ``paths`` are those of files, whose folders may mean something.
     """
 
     name: str
     dataset: NamedDataset | None = None
-    native_size: int | None = None
-    native_channels: int = 3
     has_folders: bool = False
 
     @property
     @abstractmethod
     def paths(self) -> Sequence[str]:
-        """What names each image for the user, in index order."""
+        """What names each item for the user, in index order."""
+
+    def locations(self) -> Sequence[str]:
+        """Absolute paths in index order, where items are files (or members of one); else empty."""
+        return ()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+class ImageSource(Source):
+    """A listing of images, read one at a time and from any thread.
+
+    Attributes:
+        native_size: Side in pixels that all its images share; None for image files.
+        native_channels: 1 or 3.
+    """
+
+    native_size: int | None = None
+    native_channels: int = 3
 
     @abstractmethod
     def fingerprint(self) -> str:
@@ -45,15 +60,8 @@ class ImageSource(ABC):
             UnreadableImageError: If that image cannot be used.
         """
 
-    def locations(self) -> Sequence[str]:
-        """Absolute paths in index order, where images are files (or members of one); else empty."""
-        return ()
-
-    def release(self) -> None:  # noqa: B027 (most sources hold nothing)
+    def release(self) -> None:
         """Let go of pixels held in memory; they are loaded again when asked for."""
-
-    def __len__(self) -> int:
-        return len(self.paths)
 
 
 def hash_rows(kind: str, rows: Sequence[tuple[object, ...]]) -> str:

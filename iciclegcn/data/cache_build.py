@@ -49,8 +49,16 @@ class CacheMeta(NamedTuple):
     data_hash: str
 
 
-class _Chunk(NamedTuple):
-    pixels: Pixels  # [M, C, S, S], the readable ones
+class DecodedChunk(NamedTuple):
+    """Some images in the listing's order.
+
+    Attributes:
+        pixels: Those that are readable, uint8 [M, C, S, S].
+        kept: Their positions in the listing [M].
+        skipped: (position in the listing, reason) of the others.
+    """
+
+    pixels: Pixels
     kept: list[int]
     skipped: list[tuple[int, str]]
 
@@ -80,7 +88,10 @@ def build(
         # The header is written last: until then the file is no array.
         file.write(bytes(_HEADER_BYTES))
         # Closed here, not when collected: it holds a pool.
-        with pillow_warnings(), contextlib.closing(_chunks(source, size, channels)) as chunks:
+        with (
+            pillow_warnings(),
+            contextlib.closing(decoded_chunks(source, size, channels)) as chunks,
+        ):
             for chunk in chunks:
                 file.write(chunk.pixels.data)
                 digest.update(chunk.pixels.data)
@@ -109,8 +120,16 @@ def read_meta(folder: Path) -> CacheMeta | None:
     return meta._replace(shape=(count, channels, height, width), skipped=skipped)
 
 
-def _chunks(source: ImageSource, size: int, channels: int) -> Generator[_Chunk]:
-    """Decoded chunks in the listing's order, a bounded number of them ahead."""
+def decoded_chunks(source: ImageSource, size: int, channels: int) -> Generator[DecodedChunk]:
+    """Decoded chunks in the listing's order, a bounded number of them ahead.
+
+    To be entered within `iciclegcn.data.decode.pillow_warnings`, and closed: it holds a pool.
+
+    Args:
+        source: The images.
+        size: Side S in pixels.
+        channels: C, 1 or 3.
+    """
     total = len(source)
     read = partial(_read_chunk, source, size, channels)
     yield read(0, min(_WARM_UP, total))
@@ -125,7 +144,7 @@ def _chunks(source: ImageSource, size: int, channels: int) -> Generator[_Chunk]:
     slow = seconds > _THREADS_FROM_SECONDS
     workers, step = (os.cpu_count() or 1, 8) if slow else (1, 128)
     step = max(1, min(step, _CHUNK_BYTES // (channels * size * size)))
-    pending: deque[Future[_Chunk]] = deque()
+    pending: deque[Future[DecodedChunk]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for begin_at in range(start + _PROBE, total, step):
@@ -139,7 +158,9 @@ def _chunks(source: ImageSource, size: int, channels: int) -> Generator[_Chunk]:
                 future.cancel()
 
 
-def _read_chunk(source: ImageSource, size: int, channels: int, start: int, stop: int) -> _Chunk:
+def _read_chunk(
+    source: ImageSource, size: int, channels: int, start: int, stop: int
+) -> DecodedChunk:
     pixels = np.empty((stop - start, channels, size, size), np.uint8)
     kept: list[int] = []
     skipped: list[tuple[int, str]] = []
@@ -150,7 +171,7 @@ def _read_chunk(source: ImageSource, size: int, channels: int, start: int, stop:
             skipped.append((index, str(error)))
         else:
             kept.append(index)
-    return _Chunk(pixels[: len(kept)], kept, skipped)
+    return DecodedChunk(pixels[: len(kept)], kept, skipped)
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:

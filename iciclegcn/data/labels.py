@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from iciclegcn.config import DataConfig
-from iciclegcn.data.base import ImageSource
+from iciclegcn.data.base import Source
 from iciclegcn.data.named import NamedDataset
 from iciclegcn.data.torchvision_sets import TorchvisionSource, read_truth
 from iciclegcn.errors import UserError
@@ -32,7 +32,7 @@ class Labels(NamedTuple):
 
 
 def read_labels(
-    source: ImageSource, config: DataConfig, kept: npt.NDArray[np.int64]
+    source: Source, config: DataConfig, kept: npt.NDArray[np.int64]
 ) -> Labels | None:
     """The truth of a source's kept images, or None where there is none.
 
@@ -59,7 +59,7 @@ def read_labels(
     return None
 
 
-def check_label_options(source: ImageSource, config: DataConfig) -> None:
+def check_label_options(source: Source, config: DataConfig) -> None:
     """Refuse label options that cannot work, without reading a label.
 
     Raises:
@@ -105,7 +105,7 @@ def folder_classes(name: str, paths: Sequence[str]) -> list[str]:
 
 
 def _named_truth(
-    source: ImageSource, dataset: NamedDataset
+    source: Source, dataset: NamedDataset
 ) -> tuple[npt.NDArray[np.int64], list[str]]:
     if dataset.name in ("digits", "mnist5k"):
         return _digit_truth(dataset.name), [str(digit) for digit in range(10)]
@@ -126,7 +126,7 @@ def _digit_truth(name: str) -> npt.NDArray[np.int64]:
     return np.asarray(mnist_data()[1], np.int64)
 
 
-def _file_classes(source: ImageSource, file: Path, kept: npt.NDArray[np.int64]) -> list[str]:
+def _file_classes(source: Source, file: Path, kept: npt.NDArray[np.int64]) -> list[str]:
     """The class in the CSV file of every kept image."""
     rows = _read_table(file)
     positions = _positions(source)
@@ -149,7 +149,7 @@ def _file_classes(source: ImageSource, file: Path, kept: npt.NDArray[np.int64]) 
     return [given[int(index)] for index in kept]
 
 
-def _positions(source: ImageSource) -> dict[str, list[int]]:
+def _positions(source: Source) -> dict[str, list[int]]:
     """Where each path is in the listing, as printed and as an absolute path."""
     positions: dict[str, list[int]] = defaultdict(list)
     for position, path in enumerate(source.paths):
@@ -189,7 +189,7 @@ def _read_table(file: Path) -> list[tuple[str, str]]:
 
 
 def _misfit(
-    file: Path, source: ImageSource, num_images: int, unlabelled: list[str], unknown: list[str]
+    file: Path, source: Source, num_images: int, unlabelled: list[str], unknown: list[str]
 ) -> str:
     parts = []
     if unlabelled:

@@ -68,13 +68,23 @@ def _mnist5k(dataset: NamedDataset) -> ArraySource:
     return ArraySource(dataset.name, images, dataset=dataset)
 
 
+def find_imagenet(dataset: NamedDataset, root: Path) -> tuple[Path, list[str]]:
+    """The folder under ``root`` with most of a subset's classes, and the classes not in it."""
+    places = [root / place for place in _IMAGENET_PLACES]
+    missing = [_missing(place, _IMAGENET_IDS[dataset.name]) for place in places]
+    return min(zip(places, missing, strict=True), key=lambda found: len(found[1]))
+
+
+def find_tiny_imagenet(root: Path) -> Path | None:
+    """The folder under ``root`` with Tiny ImageNet's training classes, if there is one."""
+    places = (root / place for place in _TINY_PLACES)
+    return next((place for place in places if _class_folders(place)), None)
+
+
 def _imagenet(dataset: NamedDataset, root: Path) -> FileSource:
     ids = _IMAGENET_IDS[dataset.name]
-    places = [root / place for place in _IMAGENET_PLACES]
-    found = [(len(_missing(place, ids)), place) for place in places]
-    missing, train = min(found, key=lambda pair: pair[0])
-    if missing:
-        gone = _missing(train, ids)
+    train, gone = find_imagenet(dataset, root)
+    if gone:
         raise UserError(
             f"'{dataset.name}' needs {len(ids)} class folders of ImageNet-1k's training split and "
             f"{len(gone)} are not under '{root}' (the first: {gone[0]}); "
@@ -88,14 +98,13 @@ def _missing(train: Path, ids: Sequence[str]) -> list[str]:
 
 
 def _tiny_imagenet(dataset: NamedDataset, root: Path) -> FileSource:
-    for train in (root / place for place in _TINY_PLACES):
-        ids = _class_folders(train)
-        if ids:
-            return open_folder(dataset.name, train, subfolders=ids, dataset=dataset)
-    raise UserError(
-        f"'{dataset.name}' is not under '{root}'; unpack tiny-imagenet-200.zip "
-        f"(cs231n.stanford.edu) there, or give its folder as {dataset.name}:FOLDER"
-    )
+    train = find_tiny_imagenet(root)
+    if train is None:
+        raise UserError(
+            f"'{dataset.name}' is not under '{root}'; unpack tiny-imagenet-200.zip "
+            f"(cs231n.stanford.edu) there, or give its folder as {dataset.name}:FOLDER"
+        )
+    return open_folder(dataset.name, train, subfolders=_class_folders(train), dataset=dataset)
 
 
 def _class_folders(train: Path) -> list[str]:

@@ -6,15 +6,27 @@ from pathlib import Path
 from iciclegcn.config import DataConfig
 from iciclegcn.data.archives import ZipSource
 from iciclegcn.data.arrays import open_array
-from iciclegcn.data.base import ImageSource, path_exists
+from iciclegcn.data.base import ImageSource, Source, path_exists
+from iciclegcn.data.features import open_features
 from iciclegcn.data.files import open_folder, open_list
 from iciclegcn.data.named import NAMED, closest_name, find_named
 from iciclegcn.data.named_sources import open_named
 from iciclegcn.errors import UserError
 
-__all__ = ["ImageSource", "open_source"]
+__all__ = ["ImageSource", "Source", "open_listing", "open_source"]
 
 _LISTS = (".txt", ".csv", ".tsv", ".lst")
+
+
+def open_listing(config: DataConfig) -> Source:
+    """List what a run clusters: the rows of a matrix, or images as `open_source` does.
+
+    Raises:
+        UserError: If there is no such source, or nothing in it.
+    """
+    if config.kind == "features":
+        return open_features(config.source)
+    return open_source(config)
 
 
 def open_source(config: DataConfig) -> ImageSource:

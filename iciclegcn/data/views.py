@@ -13,8 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from iciclegcn.config import ViewConfig
+from iciclegcn.config.images import VIEW_MEAN as MEAN
+from iciclegcn.config.images import VIEW_STD as STD
 
-MEAN, STD = 0.5, 0.25  # of pixel values in [0, 1], as in most natural images
+__all__ = ["MEAN", "STD", "Among", "evaluation_view", "random_views", "resize_matrix"]
+
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _RGB_TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 _BLUR_SIGMA = (0.1, 2.0)  # pixels, as in SimCLR

@@ -15,6 +15,7 @@ from iciclegcn.config import MGCNConfig
 from iciclegcn.errors import UserError
 from iciclegcn.methods.block_partition import initial_partition_in_blocks
 from iciclegcn.methods.disk_rows import DiskRows
+from iciclegcn.methods.graph_partition import graph_partition
 from iciclegcn.methods.initial_partition import InitialPartition, graph_edges
 from iciclegcn.methods.memory import budget_bytes, give_back_freed_memory, inference_bytes
 from iciclegcn.methods.neighbor_draw import NeighborDraw
@@ -107,7 +108,10 @@ class CellBatches:
         )
 
     def first_partition(self, code: Tensor, seed: int, monitor: StageMonitor) -> InitialPartition:
-        """K-means in blocks, on the codes or on the features."""
+        """In blocks, from the codes, the features or the graph."""
+        if self._options.centers == "graph":
+            graph = self._graphs[self._largest]
+            return graph_partition(code, graph, self._options, seed=seed, monitor=monitor)
         return initial_partition_in_blocks(
             self.x,
             code,

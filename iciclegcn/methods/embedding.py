@@ -1,5 +1,7 @@
 """From images to the features that the graphs are made of."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,7 +13,6 @@ from iciclegcn.nn.image_network import ImageNetwork
 from iciclegcn.runtime import Runtime
 
 
-@torch.inference_mode()
 def embed(
     images: np.ndarray,
     model: ImageNetwork,
@@ -34,28 +35,59 @@ def embed(
         Features x, float32 [N, D], row = image index; with several ranks they are all on rank 0,
         and the others get none: [0, D].
     """
-    ranks = runtime.ranks
+    is_main = runtime.ranks.is_main
+    features = np.empty((len(images) if is_main else 0, model.num_features), np.float32)
+    for done in embed_into(features, images, model, config, runtime, batch_size=batch_size):
+        if is_main:
+            monitor.progress(done, len(images), unit="image")
+    return features
+
+
+def embed_into(
+    features: np.ndarray,
+    images: np.ndarray,
+    model: ImageNetwork,
+    config: Config,
+    runtime: Runtime,
+    *,
+    batch_size: int,
+    first: int = 0,
+) -> Iterator[int]:
+    """Fill rows as `embed` computes them, a batch of every rank at a time.
+
+    Args:
+        features: float32 [N, D], in memory or memory-mapped; other ranks than 0 leave theirs.
+        images: uint8 [N, C, S, S].
+        model: Gives the rows.
+        config: The run's configuration.
+        runtime: Device, precision and ranks; every rank calls this.
+        batch_size: Images at a time.
+        first: The first row to fill, a multiple of all ranks' batches if the rows are to be those
+            of one go.
+
+    Yields:
+        How many rows are there.
+    """
+    ranks, num_images = runtime.ranks, len(images)
     model = model.to(runtime.device).eval()
-    num_images = len(images)
     # Whole batches take turns, so that every image has the company it has on one rank.
-    features = np.empty((num_images if ranks.is_main else 0, model.num_features), np.float32)
-    for start in range(0, num_images, batch_size * ranks.size):
+    for start in range(first, num_images, batch_size * ranks.size):
         begins = range(start, min(start + batch_size * ranks.size, num_images), batch_size)
         if ranks.rank < len(begins):
             own = slice(begins[ranks.rank], begins[ranks.rank] + batch_size)
             x = _features(images[own], model, config, runtime)
-            if not ranks.is_main:
+            if ranks.is_main:
+                features[own] = x.numpy()
+            else:
                 ranks.send(x)
-                continue
-            features[own] = x.numpy()
         if ranks.is_main:
             for rank in range(1, len(begins)):
                 rows = features[begins[rank] : begins[rank] + batch_size]
                 ranks.receive(torch.from_numpy(rows), rank)
-            monitor.progress(min(begins[-1] + batch_size, num_images), num_images, unit="image")
-    return features
+        yield min(begins[-1] + batch_size, num_images)
 
 
+@torch.inference_mode()
 def _features(images: np.ndarray, model: ImageNetwork, config: Config, runtime: Runtime) -> Tensor:
     """Features [n, D] of a batch, in fp32 on the host."""
     batch = torch.from_numpy(np.array(images))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from iciclegcn.config import Config, GCCConfig
 from iciclegcn.distributed.ranks import Ranks
 from iciclegcn.errors import UserError
+from iciclegcn.methods.assignment_changes import AssignmentChanges
 from iciclegcn.methods.gcc_batches import GCCBatch, ImagePool, epoch_batches, epoch_steps
 from iciclegcn.methods.gcc_epochs import EpochSummary, KeptEpoch
 from iciclegcn.methods.gcc_graph import NeighborGraph, search_graph
@@ -19,6 +20,7 @@ from iciclegcn.methods.gcc_memory import EmbeddingMemory
 from iciclegcn.methods.gcc_model import GCCModel, build_gcc_model
 from iciclegcn.methods.optimization import require_finite, restore, take_step, training_state
 from iciclegcn.monitor import StageMonitor
+from iciclegcn.nn.backbone import start_trained
 from iciclegcn.nn.synced_batch_norm import synchronise_batch_norm
 from iciclegcn.runtime import Runtime
 
@@ -49,8 +51,8 @@ def train_gcc(
 
     Raises:
         FloatingPointError: If a loss is no longer finite; names the step and every term.
-        UserError: If there are too few images for the neighbours or for the processes, or the
-            extra images differ in shape.
+        UserError: If there are too few images for the neighbours or for the processes, the extra
+            images differ in shape, or the backbone's trained weights cannot be had.
 
     Source:
         GCC (Zhong et al., 2021), Algorithm 1.
@@ -90,8 +92,9 @@ class _Training:
         self._pool, self._config, self._runtime = pool, config, runtime
         self._monitor = monitor
         runtime.seed_everything("gcc")
-        model = build_gcc_model(config, pool.images.shape[1]).to(device)
-        self.model = model.to(memory_format=torch.channels_last)
+        model = build_gcc_model(config, pool.images.shape[1])
+        start_trained(model.backbone, config.backbone)
+        self.model = model.to(device).to(memory_format=torch.channels_last)
         self._optimizer = _optimizer(self.model, options)
         self._scaler = torch.amp.GradScaler(device.type, enabled=runtime.precision == "fp16")
         self._memory: EmbeddingMemory | None = None
@@ -102,6 +105,7 @@ class _Training:
             )
         self.graph: NeighborGraph | None = None
         self.kept = KeptEpoch(options.keep)
+        self._changes = AssignmentChanges()
 
     def load(self) -> int:
         """Put back what an interrupted process saved; return the first epoch to train."""
@@ -112,6 +116,7 @@ class _Training:
         if state is not None:
             self.graph = NeighborGraph(**state["graph"]) if state["graph"] else None
             self.kept.load_state_dict(state["kept"])
+            self._changes.load_state_dict(state.get("changes", {}))
         return restore(self.model, self._optimizer, self._scaler, state, "epoch")
 
     def save(self, epochs: int) -> None:
@@ -120,6 +125,7 @@ class _Training:
             "epoch": epochs,
             "graph": {} if self.graph is None else self.graph._asdict(),
             "kept": self.kept.state_dict(),
+            "changes": self._changes.state_dict(),
         }
         if self._memory is not None:
             state["memory"] = self._memory.embeddings
@@ -161,10 +167,14 @@ class _Training:
         means = ranks.mean(torch.stack(terms).detach())
         values = dict(zip(names, means.tolist(), strict=True))
         require_finite("GCC", f"step {step}", values)
+        own = batch.rows < len(self._pool.images)
+        if losses.heads is not None:
+            clusters = losses.heads.clusters[own.to(losses.heads.clusters.device)]
+            self._changes.look(clusters, batch.rows[own], total=len(self._pool.images))
+            values |= self._changes.take()
         self._monitor.log(step, **values)
         summary.add(values["loss"], losses.heads, len(batch.rows))
         if self._memory is not None:
-            own = batch.rows < len(self._pool.images)
             self._memory.write(batch.rows[own], losses.z_b[own.to(losses.z_b.device)], epoch)
         return values
 

@@ -25,11 +25,13 @@ class HeadLosses(NamedTuple):
         assignment: Contrast or consistency with the neighbours [H].
         balance: log K minus the entropy of the mean assignment [H].
         sizes: Images of the batch that each cluster got, int64 [H, K].
+        clusters: The cluster of each image of the batch, int64 [B, H].
     """
 
     assignment: Tensor
     balance: Tensor
     sizes: Tensor
+    clusters: Tensor
 
     def total(self, options: GCCConfig) -> Tensor:
         """The loss of every head [H]."""
@@ -115,7 +117,7 @@ def head_losses(logits: Tensor, options: GCCConfig) -> HeadLosses:
     else:
         temperature = options.assignment_temperature
         terms = [assignment_loss(a, b, temperature) for a, b in zip(p, p_neighbors, strict=True)]
-    sizes = [torch.bincount(named, minlength=p.size(2)) for named in p.argmax(dim=2)]
-    return HeadLosses(
-        torch.stack(terms), torch.stack([balance_loss(a) for a in p]), torch.stack(sizes)
-    )
+    clusters = p.argmax(dim=2)  # [H, B]
+    sizes = [torch.bincount(named, minlength=p.size(2)) for named in clusters]
+    balance = torch.stack([balance_loss(a) for a in p])
+    return HeadLosses(torch.stack(terms), balance, torch.stack(sizes), clusters.T)

@@ -11,6 +11,7 @@ from torch import Tensor
 from graphs import ScaleGraph
 from iciclegcn.config import Config, MGCNConfig
 from iciclegcn.distributed.ranks import Ranks
+from iciclegcn.methods.assignment_changes import AssignmentChanges
 from iciclegcn.methods.best_keeper import BestKeeper
 from iciclegcn.methods.choose_nodes import Features, choose_nodes
 from iciclegcn.methods.mgcn_losses import MGCNLosses, mgcn_losses, reconstruction_term
@@ -20,7 +21,7 @@ from iciclegcn.methods.optimization import require_finite, restore, training_sta
 from iciclegcn.methods.training_nodes import TrainingNodes
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.nn.autoencoder import AutoEncoder
-from iciclegcn.nn.mgcn import MGCN
+from iciclegcn.nn.mgcn import MGCN, MGCNAssignments
 from iciclegcn.runtime import Runtime
 
 SAVE_INTERVAL = 10.0  # seconds between two saved states: at most that much is ever repeated
@@ -132,8 +133,9 @@ def train_steps(
     optimizer = torch.optim.Adam(model.parameters(), options.learning_rate, fused=True)
     scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "fp16")
     first_iteration = restore(model, optimizer, scaler, state, "iteration")
-    frequency = None
+    frequency, changes = None, AssignmentChanges()
     if state is not None:
+        changes.load_state_dict(state.get("changes", {}))  # earlier versions kept none
         if "frequency" in state:
             frequency = state["frequency"].to(runtime.device)
         if keeper is not None:
@@ -142,7 +144,7 @@ def train_steps(
     model.train()
     for iteration in range(first_iteration, options.iterations):
         if not nodes.sees_everything and iteration % nodes.steps_per_epoch == 0:
-            own = _begin_epoch(model, nodes, keeper, options).cpu() if ranks.is_main else None
+            own = _begin_epoch(model, nodes, keeper, changes, options) if ranks.is_main else None
             frequency = ranks.broadcast(own).to(runtime.device)
         batch = nodes.batch(iteration)
         with runtime.autocast():
@@ -152,14 +154,15 @@ def train_steps(
         losses = mgcn_losses(assigned, recon, partner, options, frequency)
         values = _values(losses, batch.weight, ranks)
         require_finite("M-GCN", f"iteration {iteration}", values)
-        if nodes.sees_everything and keeper is not None:
-            keeper.offer(model, select_output(assigned.streams, assigned.q, options.output))
+        if nodes.sees_everything:
+            _look(model, assigned, keeper, changes, options)
         optimizer.zero_grad(set_to_none=True)
         loss = losses.loss * batch.weight
         scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         ranks.average_gradients(model)
         scaler.step(optimizer)
         scaler.update()
+        values |= changes.take()
         monitor.log(iteration, **values)
         values["memory_gib"] = memory
         monitor.progress(iteration + 1, options.iterations, unit="iteration", **values)
@@ -168,6 +171,7 @@ def train_steps(
             monitor.save(
                 {
                     "best": {} if keeper is None else keeper.state_dict(),
+                    "changes": changes.state_dict(),
                     "iteration": iteration + 1,
                     **training_state(model, optimizer, scaler),
                     **nodes.state_dict(),
@@ -178,14 +182,36 @@ def train_steps(
 
 
 def _begin_epoch(
-    model: MGCN, nodes: TrainingNodes, keeper: BestKeeper | None, options: MGCNConfig
+    model: MGCN,
+    nodes: TrainingNodes,
+    keeper: BestKeeper | None,
+    changes: AssignmentChanges,
+    options: MGCNConfig,
 ) -> Tensor:
     """Cluster frequencies over all nodes [K], the denominators of Eq. 22, for a whole epoch."""
     if keeper is None:
-        return nodes.q(model).sum(dim=0)
+        q = nodes.q(model)
+        changes.look(q.argmax(dim=1))
+        return q.sum(dim=0).cpu()
     found = nodes.assign(model)
-    keeper.offer(model, select_output(found.streams, found.q, options.output))
-    return found.q.sum(dim=0)
+    _look(model, found, keeper, changes, options)
+    return found.q.sum(dim=0).cpu()
+
+
+def _look(
+    model: MGCN,
+    assigned: MGCNAssignments,
+    keeper: BestKeeper | None,
+    changes: AssignmentChanges,
+    options: MGCNConfig,
+) -> None:
+    """Let the keeper and the count of changes see assignments of all nodes."""
+    if keeper is None:
+        changes.look(assigned.q.argmax(dim=1))  # in cells an epoch begins with q alone
+        return
+    output = select_output(assigned.streams, assigned.q, options.output)
+    changes.look(output.argmax(dim=1))
+    keeper.offer(model, output)
 
 
 def output_probabilities(result: MGCNResult, output: str) -> Tensor:

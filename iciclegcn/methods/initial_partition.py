@@ -136,12 +136,19 @@ def choose(
     tolerance = SMALL_GAIN * max(0.0, 1 - 1 / num_clusters - best)
     close = [each for each in candidates if each.modularity >= best - tolerance]
     chosen = min(close, key=lambda each: (each.propagation_steps, -each.modularity))
-    if (used := len(np.unique(chosen.assignments))) < num_clusters:
+    warn_of_missing_clusters(chosen.assignments, num_clusters, monitor)
+    return chosen
+
+
+def warn_of_missing_clusters(
+    assignments: NDArray[np.int64], num_clusters: int, monitor: StageMonitor
+) -> None:
+    """Tell when a first partition [N] has fewer than K clusters."""
+    if (used := len(np.unique(assignments))) < num_clusters:
         monitor.warn(
             f"the first partition has {used} of {num_clusters} clusters: stage 1 has collapsed; "
             "train it longer, or lower '--num-clusters'"
         )
-    return chosen
 
 
 def graph_edges(graph: Propagation) -> Tensor:

@@ -20,6 +20,7 @@ from iciclegcn.methods.pretrain_model import (
     pretrain_losses,
 )
 from iciclegcn.monitor import StageMonitor
+from iciclegcn.nn.backbone import start_trained
 from iciclegcn.nn.synced_batch_norm import synchronise_batch_norm
 from iciclegcn.runtime import Runtime
 
@@ -44,15 +45,17 @@ def pretrain(
 
     Raises:
         FloatingPointError: If a loss is no longer finite; names the step and every term.
-        UserError: If there are more processes than images in a batch.
+        UserError: If there are more processes than images in a batch, or the backbone's trained
+            weights cannot be had.
 
     Source:
         IcicleGCN (Xu et al., 2024), Algorithm 1, steps 1-6.
     """
     options, ranks = config.pretrain, runtime.ranks
     runtime.seed_everything("pretrain")
-    model = PretrainModel(config, images.shape[1]).to(runtime.device)
-    model = model.to(memory_format=torch.channels_last)
+    model = PretrainModel(config, images.shape[1])
+    start_trained(model.backbone, config.backbone)
+    model = model.to(runtime.device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(
         model.parameters(), options.learning_rate, weight_decay=options.weight_decay, fused=True
     )

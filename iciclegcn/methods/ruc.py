@@ -11,6 +11,7 @@ from torch import nn
 
 from iciclegcn.config import Config
 from iciclegcn.methods.answers import answers, warn_of_lost_clusters
+from iciclegcn.methods.assignment_changes import AssignmentChanges
 from iciclegcn.methods.classifiers import AnyClassifier
 from iciclegcn.methods.optimization import require_finite, restore, take_step, training_state
 from iciclegcn.methods.ruc_batches import (
@@ -110,6 +111,7 @@ class _Refinement:
             torch.amp.GradScaler(runtime.device.type, enabled=fp16) for _ in self._networks
         ]
         self._step_number = 0
+        self._changes = AssignmentChanges()
 
     def run(self, state: dict[str, Any] | None) -> None:
         """Every epoch from the first, or from a saved state."""
@@ -123,6 +125,9 @@ class _Refinement:
             last = epoch + 1 == options.epochs
             if not last:
                 found = answers(self._images, self._model, self._config, self._runtime)
+                self._changes.look(found.labels[:, -1])
+                if changed := self._changes.take():
+                    self._monitor.log(self._step_number - 1, **changed)
                 self._trust = updated(self._trust, found, options, epoch + 1)
             # Very short epochs are kept every few seconds: at most that much is ever repeated.
             if time.monotonic() - saved_at > SAVE_INTERVAL or last:
@@ -197,6 +202,7 @@ class _Refinement:
         if state is None:
             return 0
         self._step_number = int(state["step"])
+        self._changes.load_state_dict(state.get("changes", {}))
         parts = zip(self._networks, self._optimizers, self._scalers, state["networks"], strict=True)
         for part in parts:
             restore(*part, "epoch")
@@ -207,6 +213,7 @@ class _Refinement:
         return {
             "epoch": epoch,
             "step": self._step_number,
+            "changes": self._changes.state_dict(),
             "networks": [{"epoch": epoch, **training_state(*part)} for part in parts],
             "trust": self._trust.state_dict(),
         }

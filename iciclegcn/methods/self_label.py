@@ -21,6 +21,7 @@ from iciclegcn.losses.self_labelling import (
     teaching_weights,
 )
 from iciclegcn.methods.answers import Answers, answers, warn_of_lost_clusters
+from iciclegcn.methods.assignment_changes import AssignmentChanges
 from iciclegcn.methods.classifiers import AnyClassifier
 from iciclegcn.methods.optimization import require_finite, restore, take_step, training_state
 from iciclegcn.monitor import StageMonitor
@@ -107,6 +108,8 @@ class _Training:
         state = ranks.broadcast(monitor.load())
         self._first_epoch = restore(self._model, self._optimizer, self._scaler, state, "epoch")
         self._taught_images = 0 if state is None else int(state["taught_images"])
+        self._changes = AssignmentChanges()
+        self._changes.load_state_dict({} if state is None else state.get("changes", {}))
         self._averaged = _average(self._model, options.average_decay, state)
         if ranks.size > 1:
             synchronise_batch_norm(self._model)
@@ -165,6 +168,8 @@ class _Training:
         self._taught_images += confident
         values["confident"] = confident / len(rows)
         values["clusters"] = int(torch.bincount(taught.labels[taught.confident]).count_nonzero())
+        self._changes.look(taught.labels, torch.from_numpy(rows), total=len(self._images))
+        values |= self._changes.take()
         self._monitor.log(step, **values)
         total = options.epochs * self._steps * self._batch_size
         done = (step + 1) * self._batch_size
@@ -174,6 +179,7 @@ class _Training:
         state = {
             "epoch": epoch,
             "taught_images": self._taught_images,
+            "changes": self._changes.state_dict(),
             **training_state(self._model, self._optimizer, self._scaler),
         }
         if self._averaged is not None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from graphs import ScaleGraph
 from iciclegcn.config import MGCNConfig
+from iciclegcn.methods.graph_partition import graph_partition
 from iciclegcn.methods.initial_partition import InitialPartition, initial_partition
 from iciclegcn.methods.neighbor_draw import NeighborDraw
 from iciclegcn.methods.training_nodes import Batch, largest, prepare_graphs
@@ -48,8 +49,10 @@ class WholeGraph:
         return self._batch
 
     def first_partition(self, code: Tensor, seed: int, monitor: StageMonitor) -> InitialPartition:
-        """K-means on all codes, or on all features."""
+        """From all codes, all features or the graph."""
         graph = self._graphs[self._largest]
+        if self._options.centers == "graph":
+            return graph_partition(code, graph, self._options, seed=seed, monitor=monitor)
         return initial_partition(self.x, code, graph, self._options, seed=seed, monitor=monitor)
 
     @torch.no_grad()

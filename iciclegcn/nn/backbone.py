@@ -1,14 +1,16 @@
-"""Convolutional backbones without their classifiers."""
+"""Backbones without their classifiers."""
 
 from torch import Tensor, nn
 from torchvision import models
 
 from iciclegcn.config import BackboneConfig
+from iciclegcn.nn.pretrained.loading import build_network, load_trained_weights
+from iciclegcn.nn.pretrained.network import PretrainedNetwork
 from iciclegcn.nn.small_map_conv import use_small_map_products
 
 
 def build_backbone(config: BackboneConfig, in_channels: int = 3) -> tuple[nn.Module, int]:
-    """Build a randomly initialised backbone.
+    """Build a randomly initialised backbone; `start_trained` may follow.
 
     Args:
         config: Which network, which stem.
@@ -17,9 +19,15 @@ def build_backbone(config: BackboneConfig, in_channels: int = 3) -> tuple[nn.Mod
     Returns:
         The network, images [N, C, S, S] to features [N, D], and D.
 
+    Raises:
+        UserError: If it is a trained network's architecture, and its package or file is absent.
+
     Source:
         IcicleGCN (Xu et al., 2024), Section 3.1: ResNet-34.
     """
+    if config.kind != "built-in":  # grey images are shown to all three channels
+        trained = build_network(config)
+        return trained, trained.num_features
     if config.name == "convnet":
         return ConvNet(in_channels, config.width, config.stem), config.width
     network: nn.Module = getattr(models, config.name)(weights=None)
@@ -33,6 +41,20 @@ def build_backbone(config: BackboneConfig, in_channels: int = 3) -> tuple[nn.Mod
         network.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
     use_small_map_products(network)  # 32 px images end as 1x1 maps behind the plain stem
     return network, channels
+
+
+def start_trained(backbone: nn.Module, config: BackboneConfig) -> None:
+    """Let training start from the weights that a backbone comes with, if it does.
+
+    Args:
+        backbone: Of `build_backbone`; changed in place.
+        config: The same.
+
+    Raises:
+        UserError: If the weights cannot be had.
+    """
+    if isinstance(backbone, PretrainedNetwork):
+        load_trained_weights(backbone, config)
 
 
 class ConvNet(nn.Module):

@@ -78,10 +78,10 @@ def assign_by_layers(
     for depth, convs in enumerate(layers[1:], start=1):  # Eq. 15-17
         mixed: list[Tensor] = []
         for rows in row_blocks(len(x), block_rows):
-            h = _hidden(model.autoencoder, x[rows], depth)
+            h = hidden_state(model.autoencoder, x[rows], depth)
             if depth == len(layers) - 1:
                 code.append(h)
-            outputs = _mix(convs, [state[rows].to(h.device) for state in states], h, before)
+            outputs = mix_layer(convs, [state[rows].to(h.device) for state in states], h, before)
             if not mixed:
                 old: Sequence[object] = states if depth > 1 else [None] * num_streams
                 mixed = [_room(len(x), *pair, folder) for pair in zip(old, outputs, strict=True)]
@@ -137,8 +137,8 @@ def row_blocks(num_rows: int, block_rows: int = BLOCK_ROWS) -> Iterator[slice]:
         yield slice(start, min(start + block_rows, num_rows))
 
 
-def _hidden(autoencoder: AutoEncoder, x: Tensor, depth: int) -> Tensor:
-    """The encoder's state after ``depth`` layers, and no further."""
+def hidden_state(autoencoder: AutoEncoder, x: Tensor, depth: int) -> Tensor:
+    """The encoder's state of rows [M, D] after ``depth`` layers, and no further."""
     layers = list(autoencoder.encoder.children())
     if depth == len(layers):
         return autoencoder.encode(x)[-1]
@@ -147,9 +147,10 @@ def _hidden(autoencoder: AutoEncoder, x: Tensor, depth: int) -> Tensor:
     return x
 
 
-def _mix(
+def mix_layer(
     convs: Sequence[FusionGCNConv], parts: list[Tensor], h: Tensor, before: list[Tensor] | None
 ) -> list[Tensor]:
+    """What the streams do in one layer between two propagations; see `mix_streams`."""
     after = None if convs[0].aggregates_first else [conv.lin.weight for conv in convs]
     return mix_streams(convs[0].coefficients(len(convs) - 1), parts, h, before, after)
 

@@ -5,16 +5,24 @@ import dataclasses
 from iciclegcn.config import Config
 from iciclegcn.data.named import find_named
 from iciclegcn.errors import UserError
+from iciclegcn.presets.features import features_preset, on_features
 from iciclegcn.presets.gcc import gcc_preset
 from iciclegcn.presets.icicle import icicle_preset
 from iciclegcn.presets.on_a_run import ruc_schedule, self_label_schedule
 
-__all__ = ["PRESETS", "preset_config", "preset_on_a_run", "ruc_schedule", "self_label_schedule"]
+__all__ = [
+    "PRESETS",
+    "on_features",
+    "preset_config",
+    "preset_on_a_run",
+    "ruc_schedule",
+    "self_label_schedule",
+]
 
 PRESETS = ("quick", "paper", "official")
 
 
-def preset_config(name: str, source: str, method: str = "icicle") -> Config:
+def preset_config(name: str, source: str, method: str = "icicle", kind: str = "images") -> Config:
     """The configuration a preset gives for some data.
 
     Args:
@@ -23,6 +31,7 @@ def preset_config(name: str, source: str, method: str = "icicle") -> Config:
         source: What the user calls DATA; named sets bring their number of clusters, and every
             set the views that suit it.
         method: ``icicle`` or ``gcc``.
+        kind: ``images``, or ``features`` where the source is a matrix of them (IcicleGCN's alone).
 
     Returns:
         A complete configuration; ``num_clusters`` is None for data without a name.
@@ -36,6 +45,10 @@ def preset_config(name: str, source: str, method: str = "icicle") -> Config:
         raise UserError("'--preset official' is IcicleGCN's alone; use paper or quick for gcc")
     if method not in ("icicle", "gcc"):
         raise UserError(f"'--method' must be icicle or gcc to begin with images (got {method!r})")
+    if kind == "features":
+        if method != "icicle":
+            raise UserError(f"'--method {method}' trains on images, and features are given")
+        return dataclasses.replace(features_preset(name, source), preset=name)
     dataset = find_named(source)
     preset = gcc_preset(name, source) if method == "gcc" else icicle_preset(name, source)
     return dataclasses.replace(

@@ -225,7 +225,8 @@ def test_heads_wait_for_the_first_graph() -> None:
     train_gcc(some_images(10), config, cpu(), monitor)
     terms = [set(values) for _, values in monitor.rows]
     early = {"loss", "representation"}
-    assert terms == [early] * 4 + [early | {"assignment", "balance"}] * 4
+    late = early | {"assignment", "balance"}
+    assert terms == [early] * 4 + [late] * 2 + [late | {"changed"}] * 2
     for _, values in monitor.rows[:4]:
         assert values["loss"] == pytest.approx(2 * values["representation"])
     for _, values in monitor.rows[4:]:

@@ -9,7 +9,8 @@ OPTIONS = GCCConfig(balance_weight=2.0)
 
 
 def heads(losses: list[float], sizes: list[list[int]]) -> HeadLosses:
-    return HeadLosses(torch.tensor(losses), torch.full((len(losses),), 0.25), torch.tensor(sizes))
+    balance, none = torch.full((len(losses),), 0.25), torch.zeros(0, len(losses), dtype=torch.int64)
+    return HeadLosses(torch.tensor(losses), balance, torch.tensor(sizes), none)
 
 
 def summary(loss: float, empty: int = 0) -> EpochSummary:
@@ -44,9 +45,8 @@ def test_the_best_head_has_the_lowest_loss_over_all_batches() -> None:
 
 
 def test_the_balance_has_its_weight_in_the_choice() -> None:
-    unbalanced = HeadLosses(
-        torch.tensor([1.0, 0.5]), torch.tensor([0.0, 0.3]), torch.ones(2, 2, dtype=torch.int64)
-    )
+    ones = torch.ones(2, 2, dtype=torch.int64)
+    unbalanced = HeadLosses(torch.tensor([1.0, 0.5]), torch.tensor([0.0, 0.3]), ones, ones)
     found = EpochSummary(OPTIONS)
     found.add(0.0, unbalanced, 2)
     assert found.best_head == 0  # 1 against 0.5 + 2 * 0.3

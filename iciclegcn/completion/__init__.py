@@ -1,0 +1,1 @@
+"""Scripts that let a shell complete what can follow ``iciclegcn``."""

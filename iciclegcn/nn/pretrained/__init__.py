@@ -1,0 +1,1 @@
+"""Networks that come with trained weights: torchvision's, timm's, a package's, or a file's."""

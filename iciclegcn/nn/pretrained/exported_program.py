@@ -1,0 +1,76 @@
+"""ExportedProgram files, and what of them could execute code."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from iciclegcn.errors import UserError
+
+# torch.export.load unpickles these parts, and loads those compiled ones, without asking.
+_OBJECTS = ("constants/custom_obj", "constants/opaque_obj")
+_COMPILED = ("aotinductor/", "executorch/")
+
+
+class ExportedNetwork:
+    """A network of ``torch.export.save``.
+
+    Args:
+        file: The ``.pt2`` file.
+
+    Attributes:
+        batch: Images that it takes at a time; None: any number.
+        image_size: Side in pixels that it was exported for; None: any.
+
+    Raises:
+        UserError: If the file holds more than a graph and tensors.
+    """
+
+    def __init__(self, file: Path) -> None:
+        refuse_code(file)
+        program = torch.export.load(file)
+        names = program.graph_signature.user_inputs
+        shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in names]
+        if len(shapes) != 1 or len(shapes[0]) != 4:
+            raise UserError(f"'{file}' must take one batch of images [N, 3, S, S]")
+        sides = {side for side in shapes[0][2:] if isinstance(side, int)}
+        self.batch = shapes[0][0] if isinstance(shapes[0][0], int) else None
+        self.image_size = sides.pop() if len(sides) == 1 else None
+        self._module = program.module()
+
+    def run(self, images: Tensor) -> object:
+        """Images [N, 3, S, S] to what the network gives."""
+        return self._module.to(images.device)(images)
+
+
+def refuse_code(file: Path) -> None:
+    """Refuse an archive with parts that loading would unpickle, or native code.
+
+    Args:
+        file: The ``.pt2`` file.
+
+    Raises:
+        UserError: If there is such a part, or the file is no such archive.
+    """
+    if not zipfile.is_zipfile(file):
+        raise UserError(f"'{file}' holds no ExportedProgram; save one with torch.export.save")
+    with zipfile.ZipFile(file) as archive:
+        # All names lie in one folder.
+        parts = {name.partition("/")[2]: name for name in archive.namelist()}
+        found = [part for part in parts if _executes(part)]
+        for part, name in parts.items():
+            if part.endswith("_config.json"):
+                entries = json.loads(archive.read(name)).get("config", {}).values()
+                found += [part for entry in entries if entry.get("use_pickle")]
+    if found:
+        raise UserError(
+            f"'{file}' holds '{found[0]}', and loading that could execute code; export the network "
+            "with plain tensors alone, or give ONNX"
+        )
+
+
+def _executes(part: str) -> bool:
+    legacy = part.endswith(".pt") and not part.startswith("data/sample_inputs/")
+    return legacy or any(word in part for word in (*_OBJECTS, *_COMPILED))

@@ -1,0 +1,357 @@
+"use strict";
+(() => {
+  const byId = (id) => document.getElementById(id);
+  const data = JSON.parse(byId("map-data").textContent);
+  const canvas = byId("map-canvas"), stage = byId("map-stage"), tip = byId("map-tip");
+  const context = canvas.getContext("2d");
+  const MARGIN = 24, LARGEST = 200, ROOM = 2300, NARROW = 600;
+
+  const bytes = (packed) => Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+  const xy = new Uint16Array(bytes(data.xy).buffer);
+  const cluster = new Int32Array(bytes(data.cluster).buffer);
+  const second = new Int32Array(bytes(data.second).buffer);
+  const confidence = new Uint16Array(bytes(data.confidence).buffer);
+  const secondProbability = new Uint16Array(bytes(data.secondProbability).buffer);
+  const truth = data.truth ? new Int32Array(bytes(data.truth).buffer) : null;
+  const right = data.right ? bytes(data.right) : null;
+  const xs = Float32Array.from({ length: data.count }, (_, i) => xy[2 * i] / 65535);
+  const tallest = Math.max(...Array.from({ length: data.count }, (_, i) => xy[2 * i + 1])) / 65535;
+  const ys = Float32Array.from({ length: data.count }, (_, i) => tallest - xy[2 * i + 1] / 65535);
+  const widest = Math.max(...xs) || 1;
+
+  // Walked through cluster by cluster, and from left to right.
+  const order = Array.from(xs.keys()).sort((a, b) => cluster[a] - cluster[b] || xs[a] - xs[b]);
+  const hidden = new Set();
+  const middle = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+  const centers = [...new Set(cluster)].filter((number) => number >= 0).map((number) => {
+    const own = order.filter((i) => cluster[i] === number);
+    return [number, middle(own.map((i) => xs[i])), middle(own.map((i) => ys[i]))];
+  });
+  const view = { scale: 1, x: 0, y: 0, width: 0, height: 0 };
+  let shown = -1, pinned = false, waiting = false, sheet = null;
+
+  if (data.sheet) {
+    const image = new Image();
+    image.onload = () => { sheet = image; draw(); };
+    image.src = data.sheet.source;
+  }
+
+  const base = () => Math.min(
+    (view.width - 2 * MARGIN) / widest, (view.height - 2 * MARGIN) / (tallest || 1));
+  const placeX = (x) => view.width / 2 + (x - widest / 2 - view.x) * base() * view.scale;
+  const placeY = (y) => view.height / 2 + (y - tallest / 2 - view.y) * base() * view.scale;
+  const toX = (i) => placeX(xs[i]), toY = (i) => placeY(ys[i]);
+
+  const colourOf = (i) => {
+    switch (byId("map-colour").value) {
+      case "class": return data.classColours[truth[i]];
+      case "right": return right[i] ? token("--line-strong") : token("--bad");
+      case "confidence": return `hsl(${10 + 200 * confidence[i] / 65535} 70% 52%)`;
+      default: return cluster[i] < 0 ? data.unassigned : data.colours[cluster[i]];
+    }
+  };
+  const token = (name) => {
+    const styles = getComputedStyle(document.documentElement);
+    return name === "--line-strong"
+      ? `color-mix(in srgb, ${styles.getPropertyValue("--muted")} 45%, transparent)`
+      : styles.getPropertyValue(name).trim();
+  };
+
+  function picture(i, x, y, size, into = context) {
+    const { side, columns } = data.sheet;
+    into.drawImage(sheet, (i % columns) * side, Math.floor(i / columns) * side, side, side,
+      x, y, size, size);
+  }
+
+  function paint() {
+    waiting = false;
+    const ratio = window.devicePixelRatio || 1;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, view.width, view.height);
+    const visible = [];
+    for (let i = 0; i < data.count; i++) {
+      if (hidden.has(cluster[i])) continue;
+      const x = toX(i), y = toY(i);
+      if (x > -30 && y > -30 && x < view.width + 30 && y < view.height + 30) visible.push(i);
+    }
+    // Once each has about twice its own room.
+    const room = view.width * view.height / ROOM;
+    const pictures = sheet !== null && visible.length <= room && view.scale > 1;
+    const radius = Math.min(5, (data.count > 2000 ? 1.9 : 2.8) * Math.sqrt(view.scale) ** 0.7);
+    context.globalAlpha = pictures ? 1 : 0.8;
+    for (const i of visible) {
+      const x = toX(i), y = toY(i);
+      context.fillStyle = colourOf(i);
+      if (pictures) {
+        context.fillRect(x - 18, y - 18, 36, 36);
+        picture(i, x - 16, y - 16, 32);
+      } else {
+        context.beginPath();
+        context.arc(x, y, radius, 0, 2 * Math.PI);
+        context.fill();
+      }
+    }
+    context.globalAlpha = 1;
+    if (!pictures && byId("map-colour").value === "cluster") names();
+    if (shown >= 0) ring(toX(shown), toY(shown), pictures ? 24 : radius + 4);
+    stage.dataset.zoom = view.scale.toFixed(2);
+    stage.dataset.visible = visible.length;
+    stage.dataset.pictures = pictures;
+  }
+
+  function names() {
+    context.font = "600 13px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.lineWidth = 4;
+    context.lineJoin = "round";
+    context.strokeStyle = token("--card");
+    context.fillStyle = token("--ink");
+    for (const [number, x, y] of centers) {
+      if (hidden.has(number)) continue;
+      context.strokeText(number, placeX(x), placeY(y));
+      context.fillText(number, placeX(x), placeY(y));
+    }
+  }
+
+  function ring(x, y, radius) {
+    context.strokeStyle = token("--ink");
+    context.lineWidth = 2;
+    context.beginPath();
+    context.arc(x, y, radius, 0, 2 * Math.PI);
+    context.stroke();
+  }
+
+  function draw() {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(paint);
+  }
+
+  function resize() {
+    const ratio = window.devicePixelRatio || 1;
+    view.width = stage.clientWidth;
+    view.height = stage.clientHeight;
+    canvas.width = Math.round(view.width * ratio);
+    canvas.height = Math.round(view.height * ratio);
+    draw();
+  }
+
+  function zoom(factor, x = view.width / 2, y = view.height / 2) {
+    const scale = Math.min(LARGEST, Math.max(1, view.scale * factor));
+    const fixed = (1 / view.scale - 1 / scale) / base();
+    view.x += (x - view.width / 2) * fixed;
+    view.y += (y - view.height / 2) * fixed;
+    view.scale = scale;
+    if (scale === 1) view.x = view.y = 0;
+    settle();
+  }
+
+  function move(dx, dy) {
+    view.x -= dx / (base() * view.scale);
+    view.y -= dy / (base() * view.scale);
+    settle();
+  }
+
+  function settle() {
+    view.x = Math.max(-widest / 2, Math.min(widest / 2, view.x));
+    view.y = Math.max(-tallest / 2, Math.min(tallest / 2, view.y));
+    // One finger scrolls the page until the map is zoomed; then it moves the map.
+    canvas.style.touchAction = view.scale > 1 ? "none" : "pan-y";
+    if (shown >= 0) place();
+    draw();
+  }
+
+  function reset() {
+    Object.assign(view, { scale: 1, x: 0, y: 0 });
+    settle();
+  }
+
+  function nearest(x, y, reach) {
+    let best = -1, least = reach * reach;
+    for (let i = 0; i < data.count; i++) {
+      if (hidden.has(cluster[i])) continue;
+      const distance = (toX(i) - x) ** 2 + (toY(i) - y) ** 2;
+      if (distance < least) [best, least] = [i, distance];
+    }
+    return best;
+  }
+
+  const share = (value) => (value / 65535).toFixed(3);
+  const clusterName = (number) => (number < 0 ? "unassigned" : `cluster ${number}`);
+
+  function lines(i) {
+    const found = [
+      data.names[i],
+      `${clusterName(cluster[i])}, confidence ${share(confidence[i])}`,
+      `next: cluster ${second[i]}, ${share(secondProbability[i])}`,
+    ];
+    if (truth) found.push(`class ${data.classes[truth[i]]}${right[i] ? "" : " (wrong cluster)"}`);
+    return found;
+  }
+
+  function show(i, aloud = false) {
+    if (i === shown && !aloud) return;
+    shown = i;
+    stage.dataset.shown = i < 0 ? "" : data.names[i];
+    tip.hidden = i < 0;
+    if (i >= 0) {
+      tip.replaceChildren();
+      if (sheet) {
+        const small = document.createElement("canvas");
+        small.width = small.height = 2 * data.sheet.side;
+        picture(i, 0, 0, small.width, small.getContext("2d"));
+        tip.append(small);
+      }
+      const words = document.createElement("div");
+      for (const line of lines(i)) {
+        const row = document.createElement("p");
+        row.textContent = line;
+        words.append(row);
+      }
+      tip.append(words);
+      place();
+      if (aloud) byId("map-live").textContent = lines(i).join(". ");
+    }
+    draw();
+  }
+
+  function place() {
+    const x = toX(shown), y = toY(shown);
+    tip.hidden = x < 0 || y < 0 || x > view.width || y > view.height;
+    if (view.width < NARROW) {  // below, where no finger hides it
+      tip.style.transform = `translate(8px, ${view.height - tip.offsetHeight - 8}px)`;
+      return;
+    }
+    const left = x + 16 + tip.offsetWidth > view.width ? x - 16 - tip.offsetWidth : x + 16;
+    const top = Math.max(4, Math.min(view.height - tip.offsetHeight - 4, y - 30));
+    tip.style.transform = `translate(${Math.max(4, left)}px, ${top}px)`;
+  }
+
+  function step(by) {
+    const among = order.filter((i) => !hidden.has(cluster[i]));
+    if (!among.length) return;
+    const at = among.indexOf(shown);
+    const next = among[(at + (at < 0 && by < 0 ? 0 : by) + among.length) % among.length];
+    const x = toX(next), y = toY(next);
+    if (x < 20 || y < 20 || x > view.width - 20 || y > view.height - 20) {
+      move(view.width / 2 - x, view.height / 2 - y);
+    }
+    pinned = true;
+    show(next, true);
+  }
+
+  canvas.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const does = {
+      "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), "0": reset,
+      ArrowLeft: () => move(60, 0), ArrowRight: () => move(-60, 0),
+      ArrowUp: () => move(0, 60), ArrowDown: () => move(0, -60),
+      n: () => step(1), p: () => step(-1),
+      Escape: () => { pinned = false; show(-1); },
+    }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!does) return;
+    event.preventDefault();
+    does();
+  });
+
+  const pointers = new Map();
+  const at = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  let travelled = 0;
+
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    pointers.set(event.pointerId, at(event));
+    travelled = 0;
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    const [x, y] = at(event), before = pointers.get(event.pointerId);
+    if (!before) {
+      if (!pinned) show(nearest(x, y, 18));
+      return;
+    }
+    if (pointers.size === 1) {
+      travelled += Math.hypot(x - before[0], y - before[1]);
+      if (view.scale > 1 || event.pointerType === "mouse") move(x - before[0], y - before[1]);
+    } else {
+      const other = [...pointers].find(([id]) => id !== event.pointerId)[1];
+      const apart = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]) || 1;
+      zoom(apart([x, y]) / apart(before), (x + other[0]) / 2, (y + other[1]) / 2);
+      travelled += 10;
+    }
+    pointers.set(event.pointerId, [x, y]);
+  });
+  const lift = (event) => {
+    const tapped = pointers.delete(event.pointerId) && travelled < 6 && event.type === "pointerup";
+    if (!tapped) return;
+    const found = nearest(...at(event), event.pointerType === "mouse" ? 18 : 28);
+    pinned = found >= 0;
+    show(found, found >= 0);
+  };
+  canvas.addEventListener("pointerup", lift);
+  canvas.addEventListener("pointercancel", lift);
+  canvas.addEventListener("pointerleave", () => { if (!pinned) show(-1); });
+  canvas.addEventListener("dblclick", (event) => zoom(2, ...at(event)));
+  canvas.addEventListener("wheel", (event) => {
+    // A page that scrolls past must not get caught: the wheel zooms once the map is in use.
+    if (document.activeElement !== canvas && !event.ctrlKey) {
+      byId("map-hint").hidden = false;
+      return;
+    }
+    event.preventDefault();
+    zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), ...at(event));
+  }, { passive: false });
+  canvas.addEventListener("focus", () => { byId("map-hint").hidden = true; });
+
+  function legend() {
+    const numbers = [...new Set(cluster)].sort((a, b) => a - b);
+    const chips = numbers.map((number) => {
+      const chip = document.createElement("button");
+      chip.type = "button";
+      chip.setAttribute("aria-pressed", "true");
+      const swatch = document.createElement("span");
+      swatch.className = "swatch";
+      swatch.style.background = number < 0 ? data.unassigned : data.colours[number];
+      chip.append(swatch, number < 0 ? "unassigned" : String(number));
+      chip.setAttribute("aria-label", clusterName(number));
+      chip.addEventListener("click", () => {
+        if (!hidden.delete(number)) hidden.add(number);
+        update();
+      });
+      chip.addEventListener("dblclick", () => {
+        numbers.forEach((each) => hidden.add(each));
+        hidden.delete(number);
+        update();
+      });
+      return chip;
+    });
+    const all = document.createElement("button");
+    all.type = "button";
+    all.textContent = "All";
+    all.addEventListener("click", () => {
+      if (hidden.size) hidden.clear();
+      else numbers.forEach((each) => hidden.add(each));
+      update();
+    });
+    const update = () => {
+      chips.forEach((chip, at) => chip.setAttribute("aria-pressed", !hidden.has(numbers[at])));
+      all.textContent = hidden.size ? "All" : "None";
+      if (shown >= 0 && hidden.has(cluster[shown])) { pinned = false; show(-1); }
+      draw();
+    };
+    byId("map-legend").append(...chips, all);
+    update();
+  }
+
+  byId("map-in").addEventListener("click", () => zoom(1.6));
+  byId("map-out").addEventListener("click", () => zoom(1 / 1.6));
+  byId("map-reset").addEventListener("click", reset);
+  byId("map-colour").addEventListener("change", draw);
+  window.addEventListener("themechange", draw);
+  new ResizeObserver(resize).observe(stage);
+  legend();
+  resize();
+})();

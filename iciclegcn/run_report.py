@@ -1,0 +1,48 @@
+"""The report at the end of a run."""
+
+import time
+from pathlib import Path
+from typing import Protocol
+
+from iciclegcn.progress import Reporter
+
+REPORT = "report.html"
+
+
+class Reportable(Protocol):
+    """What of an open run folder matters here.
+
+    Attributes:
+        path: The folder.
+        tensorboard: Whether TensorBoard is to show the results too.
+    """
+
+    path: Path
+    tensorboard: bool
+
+
+def report_run(folder: Reportable, reporter: Reporter) -> None:
+    """Write a finished run's ``report.html``; the run counts as finished without it.
+
+    Args:
+        folder: The run folder, with its ``metrics.json``.
+        reporter: Shown the progress; warned where there can be no report.
+    """
+    reporter.begin("report")
+    started = time.monotonic()
+    try:
+        from iciclegcn.report.write import write_report
+
+        write_report(folder.path)
+        if folder.tensorboard:
+            from iciclegcn.report.tensorboard import log_results
+
+            log_results(folder.path)
+    except Exception as error:
+        # Whatever is wrong with a page, hours of training are not lost for it.
+        reporter.warn(
+            f"there is no report ({error}); 'iciclegcn report {folder.path}' tries again, and "
+            "everything else of the run is there"
+        )
+        return
+    reporter.end("report", time.monotonic() - started)

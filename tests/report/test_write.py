@@ -1,0 +1,127 @@
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from iciclegcn.config_values import build_config
+from iciclegcn.errors import UserError
+from iciclegcn.pipeline import run, run_stage
+from iciclegcn.report.write import write_report
+from iciclegcn.run_artefacts import RunArtefacts
+from tests.tiny_run import (
+    tiny_config,
+    tiny_gcc,
+    tiny_on_a_run,
+    write_images,
+    write_labels,
+)
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ICICLEGCN_CACHE", str(tmp_path / "cache"))
+
+
+def test_every_run_ends_with_a_report(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images.npy")
+    labels = write_labels(tmp_path / "labels.csv")
+    out = run(tiny_config(images, data__labels=str(labels)), tmp_path / "run")
+    html = (out / "report.html").read_text(encoding="utf-8")
+    scores = RunArtefacts(out).read_metrics()["heads"]["output"]
+    assert f"{scores['acc']:.1%}" in html
+    assert "IcicleGCN sorted 120 images into 4 clusters" in html
+    names = {file.stem for file in (out / "figures").glob("*.svg")}
+    assert {
+        *("cluster_sizes", "confidence", "map", "confusion", "reliability", "risk_coverage"),
+        *("montage_typical", "montage_uncertain", "montage_borderline"),
+        *("pretrain_loss", "cluster_loss", "cluster_changed", "degrees_k1", "degrees_k3"),
+    } <= names
+    for file in (out / "figures").glob("*.svg"):
+        assert ET.parse(file).getroot().tag == f"{SVG}svg"
+
+
+def test_the_report_of_a_run_is_the_same_bytes_again(tmp_path: Path) -> None:
+    out = run(tiny_config(write_images(tmp_path / "images.npy")), tmp_path / "run")
+    before = {file.name: file.read_bytes() for file in (out / "figures").iterdir()}
+    page = (out / "report.html").read_bytes()
+    write_report(out)
+    assert (out / "report.html").read_bytes() == page
+    assert {file.name: file.read_bytes() for file in (out / "figures").iterdir()} == before
+
+
+def test_labels_that_come_later_reach_the_report(tmp_path: Path) -> None:
+    out = run(tiny_config(write_images(tmp_path / "images.npy")), tmp_path / "run")
+    assert "id='truth'" not in (out / "report.html").read_text(encoding="utf-8")
+    run_stage("evaluate", out, labels=str(write_labels(tmp_path / "labels.csv")))
+    assert "id='truth'" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_other_methods_have_reports_too(tmp_path: Path) -> None:
+    config = tiny_gcc(write_images(tmp_path / "images.npy"))
+    out = run(config, tmp_path / "gcc")
+    for method, title in (("self-label", "Self-labelling"), ("ruc", "RUC")):
+        folder = run(tiny_on_a_run(config, method), out / method)
+        html = (folder / "report.html").read_text(encoding="utf-8")
+        assert f"{title} sorted 120 images" in html
+        assert "Training of the classifier" in html
+    assert "GCC sorted 120 images" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_features_without_images_have_a_report(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    np.save(tmp_path / "x.npy", random.normal(size=(60, 6)) + 4 * np.eye(6)[np.arange(60) % 3])
+    images = write_images(tmp_path / "images.npy")
+    changes = {"data.kind": "features", "data.source": str(tmp_path / "x.npy")}
+    config = build_config(tiny_config(images, num_clusters=3, encode__epochs=1), changes)
+    html = (run(config, tmp_path / "run") / "report.html").read_text(encoding="utf-8")
+    assert "sorted 60 rows into 3 clusters" in html
+    assert "<img" not in html
+    assert "pretrained network" not in html
+
+
+def test_lost_images_leave_a_report_without_pictures(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images.npy")
+    out = run(tiny_config(images), tmp_path / "run")
+    images.unlink()
+    html = write_report(out).read_text(encoding="utf-8")
+    assert "<img" not in html
+    assert "There are no pictures here" in html
+
+
+def test_changed_images_are_not_shown(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images.npy")
+    out = run(tiny_config(images), tmp_path / "run")
+    np.save(images, 255 - np.load(images))
+    html = write_report(out).read_text(encoding="utf-8")
+    assert "<img" not in html
+    assert "have changed" in html
+
+
+def test_older_runs_open_without_the_later_files(tmp_path: Path) -> None:
+    out = run(tiny_config(write_images(tmp_path / "images.npy")), tmp_path / "run")
+    for name in ("graph.json", "clusters.csv", "outliers.csv", "near_duplicates.csv"):
+        (out / name).unlink(missing_ok=True)
+    (out / "history.jsonl").write_text('{"stage": "cluster", "st', encoding="utf-8")
+    html = write_report(out).read_text(encoding="utf-8")
+    assert "id='training'" not in html
+    assert "id='graphs'" in html
+
+
+@pytest.mark.parametrize("missing", ["metrics.json", "assignments.csv", "manifest.json"])
+def test_an_unfinished_run_is_told_what_to_do(missing: str, tmp_path: Path) -> None:
+    out = run(tiny_config(write_images(tmp_path / "images.npy")), tmp_path / "run")
+    (out / missing).unlink()
+    with pytest.raises(UserError, match=r"evaluate --out|finish it first|not a run folder"):
+        write_report(out)
+
+
+def test_no_path_of_this_machine_is_in_the_page(tmp_path: Path) -> None:
+    out = run(tiny_config(write_images(tmp_path / "images.npy")), tmp_path / "run")
+    html = (out / "report.html").read_text(encoding="utf-8")
+    # The configuration alone names the source as the user did.
+    without = re.sub(r"<pre.*?</pre>", "", html, flags=re.DOTALL)
+    assert str(tmp_path) not in without
