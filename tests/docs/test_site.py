@@ -1,5 +1,6 @@
 """The documentation site is built without a warning, whole, and asks nothing of the network."""
 
+import dataclasses
 import functools
 import http.server
 import os
@@ -11,6 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import graphs
+import iciclegcn
+import iciclegcn.nn
 
 pytest.importorskip("material", reason="the extra docs is not installed")
 pytest.importorskip("mkdocstrings", reason="the extra docs is not installed")
@@ -70,6 +75,21 @@ def test_the_reference_holds_names_with_their_arguments(site: Path) -> None:
     assert "Eq. 14" in networks
     losses = (site / "api" / "losses.html").read_text(encoding="utf-8")
     assert 'id="iciclegcn.losses.self_training.target_distribution"' in losses
+
+
+def test_the_reference_holds_every_public_name(site: Path) -> None:
+    text = "".join(pages(site).values())
+    names = [
+        f"{package.__name__}.{name}"
+        for package in (iciclegcn, iciclegcn.nn, graphs)
+        for name in package.__all__
+    ]
+    names += [
+        f"{type(section).__module__}.{type(section).__name__}"
+        for section in vars(iciclegcn.Config()).values()
+        if dataclasses.is_dataclass(section)
+    ]
+    assert [name for name in names if f'id="{name}"' not in text] == []
 
 
 def test_linked_figures_are_copied(site: Path) -> None:
