@@ -49,6 +49,7 @@ RULES: dict[str, set[str]] = {
         *("iciclegcn.base_folder", "iciclegcn.run_artefacts", "iciclegcn.run_files"),
         *("iciclegcn.run_heads", "iciclegcn.run_manifest", "iciclegcn.run_report"),
         *("iciclegcn.errors", "iciclegcn.monitor", "iciclegcn.progress"),
+        "iciclegcn.tensorboard_log",
     },
     "iciclegcn.distributed": {"torch", "iciclegcn.errors"},
     "iciclegcn.distributed.launch": {"torch", "lightning_fabric", "iciclegcn.errors"},
