@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 import graphs
 import iciclegcn
@@ -59,6 +60,12 @@ def test_every_page_is_there_and_every_equation_is_set(site: Path) -> None:
 
 def docs() -> list[Path]:
     return list((ROOT / "docs").rglob("*.md"))
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    named = re.findall(r"[\w/]+\.md", str(settings["nav"]))
+    assert sorted(named) == sorted(path.relative_to(ROOT / "docs").as_posix() for path in docs())
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
