@@ -56,6 +56,8 @@ BENCHMARKS_CUT = {
     "benchmarks.partitions": "--seeds 1 --cell-size 20 --out out.json",
     "benchmarks.scaling": "--sizes 2000 --epochs 1 --killed 0 --out out.json",
     "benchmarks.stage1": "--rounds 1 --only 32 --out out.json",
+    "benchmarks.suggest_k": "--seeds 1 --resamples 2 --most 4 --guesses 3 "
+    "--set pretrain.epochs=1 --out out.json",
     "benchmarks.views": "--rounds 1 --out out.json",
 }
 
