@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from iciclegcn.cli import main
-from iciclegcn.cli_parser import parse
+from iciclegcn.cli_parser import COMMANDS, parse
 from tests.docs.shell_commands import (
     PAGES,
     ROOT,
@@ -195,3 +195,10 @@ def test_every_benchmark_is_on_the_page_about_them() -> None:
     commands = commands_of("docs/reproducing.md")
     printed = {command.words[2] for command in commands if command.program == "benchmarks"}
     assert printed == {f"benchmarks.{name}" for name in programs - parts}
+
+
+def test_every_command_is_on_the_page_about_them() -> None:
+    rows = re.findall(
+        r"^\| (`.*?) \|", (ROOT / "docs/commands.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert set(re.findall(r"`([\w-]+)`", " ".join(rows))) == set(COMMANDS)
