@@ -115,6 +115,9 @@ def cut_short(words: list[str]) -> list[str]:
             values = _on_a_frozen_backbone(values)
         if "--self-label" in words:
             values = {**values, **TINY_ON_A_RUN["self-label"]}
+    elif command == "cluster" and "--features" in words:
+        values = _on_a_frozen_backbone(TINY)
+        del values["backbone.image_size"]
     else:
         values = {}
     return words + tiny_options(

@@ -14,6 +14,7 @@ from tests.tiny_networks import write_torchscript
 # Runs that pages go on from, and how they are made.
 RUNS = {
     "runs/photos": "run photos --num-clusters 4 --out runs/photos",
+    "runs/features": "cluster --features features.npy --num-clusters 4 --out runs/features",
     "runs/gcc": "run photos --num-clusters 4 --method gcc --out runs/gcc",
 }
 _CLASSES = ("apples", "boats", "cats", "doors")
