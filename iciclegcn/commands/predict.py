@@ -15,6 +15,7 @@ a data set's name), or one image file or more; for a run on features it is a
 matrix of as many columns. Nothing is trained, and the run folder is only read.
 """
 _MOST_TOLD = 10
+_INTERRUPTED = 130
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         options: What `add_options` defines.
 
     Returns:
-        0.
+        0; 130 when interrupted.
 
     Raises:
         UserError: If the run, the images or the file do not fit.
@@ -67,6 +68,10 @@ def run(options: argparse.Namespace) -> int:
     except BrokenPipeError:  # who reads our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        reporter.close()
+        print("interrupted: no file was written; the same command begins anew", file=sys.stderr)
+        return _INTERRUPTED
     finally:
         reporter.close()
     if out is None:
