@@ -80,6 +80,8 @@ def test_the_reference_holds_names_with_their_arguments(site: Path) -> None:
     networks = (site / "api" / "networks.html").read_text(encoding="utf-8")
     assert 'id="iciclegcn.nn.FusionGCNConv"' in networks
     assert "Eq. 14" in networks
+    assert not re.search(r"math::|:math:", networks)
+    assert '<div class="equation displayed">' in networks
     losses = (site / "api" / "losses.html").read_text(encoding="utf-8")
     assert 'id="iciclegcn.losses.self_training.target_distribution"' in losses
 
