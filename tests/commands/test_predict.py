@@ -68,6 +68,9 @@ def test_a_file_gets_the_table_and_the_output_a_summary(
     (pictures / "broken.png").unlink()
     assert main(words) == 0
     assert not listed.exists()  # it was about other images
+    listed.write_text("something else\n", encoding="utf-8")
+    assert main(words) == 0
+    assert listed.read_text(encoding="utf-8") == "something else\n"
 
 
 def test_unreadable_images_are_told_beside_the_table(
