@@ -47,7 +47,7 @@ RULES: dict[str, set[str]] = {
         *("numpy", "PIL", "sklearn", "umap", "graphs"),
         *("iciclegcn.evaluation", "iciclegcn.data", "iciclegcn.config", "iciclegcn.config_values"),
         *("iciclegcn.base_folder", "iciclegcn.run_artefacts", "iciclegcn.run_files"),
-        *("iciclegcn.run_heads", "iciclegcn.run_manifest", "iciclegcn.run_report"),
+        *("iciclegcn.run_manifest", "iciclegcn.run_report"),
         *("iciclegcn.errors", "iciclegcn.monitor", "iciclegcn.progress"),
         "iciclegcn.tensorboard_log",
     },
