@@ -33,6 +33,8 @@ def make_workplace(folder: Path) -> None:
     rng = np.random.default_rng(0)
     features = np.repeat(np.eye(4, 16), _EACH, axis=0) + rng.normal(0, 0.2, (4 * _EACH, 16))
     np.save(folder / "features.npy", features.astype(np.float32))
+    rows = [f"{row},{_CLASSES[row // _EACH]}" for row in range(4 * _EACH)]
+    (folder / "row_labels.csv").write_text("\n".join(["path,label", *rows, ""]), encoding="utf-8")
     write_torchscript(folder / "network.pt")
     (folder / "sets" / "cifar-10-batches-py").mkdir(parents=True)
     with zipfile.ZipFile(folder / "cifar10.zip", "w") as archive:
