@@ -38,7 +38,7 @@ RULES: dict[str, set[str]] = {
     "iciclegcn.evaluation.calibration_plot": {"matplotlib"},
     "iciclegcn.evaluation.num_clusters_plot": {"numpy", "matplotlib"},
     "iciclegcn.data": {
-        *("numpy", "PIL", "torch", "torchvision", "sklearn", "mlxtend"),
+        *("numpy", "PIL", "torch", "torchvision", "sklearn", "mlxtend", "pyarrow"),
         *("iciclegcn.config", "iciclegcn.monitor", "iciclegcn.errors"),
     },
     "iciclegcn.config": {"iciclegcn.errors"},
@@ -64,6 +64,9 @@ FREE = {"iciclegcn.pipeline", "iciclegcn.cli"}
 ONLY_LATE = {
     "graphs.backends": {"sklearn", "torch_cluster"},
     "graphs.partition": {"pymetis"},
+    "iciclegcn.data.feature_files": {"pyarrow"},
+    "iciclegcn.prediction_files": {"pyarrow"},
+    "iciclegcn.prediction": {"torch", "iciclegcn.predictors"},
     "iciclegcn.evaluation.calibration_plot": {"matplotlib"},
     "iciclegcn.evaluation.num_clusters_plot": {"matplotlib"},
     "iciclegcn.nn.pretrained.efficientnet": {
