@@ -66,7 +66,6 @@ ONLY_LATE = {
     "graphs.partition": {"pymetis"},
     "iciclegcn.data.feature_files": {"pyarrow"},
     "iciclegcn.prediction_files": {"pyarrow"},
-    "iciclegcn.prediction": {"torch", "iciclegcn.predictors"},
     "iciclegcn.evaluation.calibration_plot": {"matplotlib"},
     "iciclegcn.evaluation.num_clusters_plot": {"matplotlib"},
     "iciclegcn.nn.pretrained.efficientnet": {
