@@ -52,7 +52,7 @@ def out(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_leaves_every_result(file: Path, tmp_path: Path) -> None:
     recorder = Recorder()
     out = run(tiny_features(file), tmp_path / "run", reporter=recorder)
-    assert recorder.done == STAGES
+    assert recorder.done == [*STAGES, "report"]
     artefacts = RunArtefacts(out)
     assert artefacts.read_assignments().paths == [str(row) for row in range(NUM_IMAGES)]
     soft = artefacts.read_arrays("assignments_soft")
@@ -73,7 +73,8 @@ def test_features_are_scaled_and_the_scaling_is_kept(file: Path, out: Path) -> N
     assert x.dtype == np.float32
     np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-5)
     assert np.square(x).mean() == pytest.approx(1, rel=1e-4)
-    np.testing.assert_array_equal(read_scaling(RunArtefacts(out)).apply(given), x)
+    scaled = read_scaling(RunArtefacts(out)).apply(given.astype(np.float32))
+    np.testing.assert_array_equal(scaled, x)
 
 
 def test_a_run_and_the_clustering_in_memory_agree(file: Path, out: Path) -> None:
@@ -135,7 +136,7 @@ def test_data_that_does_not_fit_is_told_in_terms_of_rows(file: Path, tmp_path: P
 
 
 def test_methods_that_show_images_refuse_such_a_run(file: Path, out: Path) -> None:
-    with pytest.raises(UserError, match="'ruc' trains on images, and the run in .* on features"):
+    with pytest.raises(UserError, match=r"'ruc' trains on images, and the run in .* on features"):
         run(tiny_on_a_run(tiny_features(file), "ruc"), out / "ruc")
 
 
@@ -173,7 +174,7 @@ def test_the_command_line_goes_from_a_file_to_figures(
         ("cluster --features x.npy --pretrain.epochs 3", "did you mean '--encode.epochs'"),
         ("cluster --features x.npy --encode.neighbors 11", "at most the largest 'graph.k', 10"),
         ("run x.npy --encode.epochs 3", "changes nothing where the backbone is trained"),
-        ("run x.npy --data.scaling unit", "changes nothing where images are given"),
+        ("run x.npy --data.scaling unit", "changes nothing where the backbone is trained"),
         ("run x.npy --data.kind features --views.hue 0", "changes nothing where features are"),
         ("run x.npy --data.kind features --backbone.name resnet18", "where features are given"),
         ("run x.npy --data.kind features --data.channels 1", "where features are given"),
