@@ -93,13 +93,7 @@ def attach(
     """
     k, num_old = old.k, len(old.degrees)
     indices = nearest.indices[:, :k]
-    if indices.shape[1] < k:
-        raise ValueError(f"'nearest' must hold {k} neighbours a row (got {indices.shape[1]})")
-    if indices.size and not 0 <= indices.min() <= indices.max() < num_old:
-        raise ValueError(
-            f"'nearest.indices' must be old nodes in [0, {num_old - 1}] "
-            f"(got [{indices.min()}, {indices.max()}])"
-        )
+    _validate(indices, k, num_old)
     squared = nearest.squared_distances[:, :k].astype(np.float64)
     kernel = np.exp(-squared / heat_time) if edge_weight == "heat" else np.ones(squared.shape)
     kept = np.ones(squared.shape, dtype=bool)
@@ -119,3 +113,13 @@ def attach(
         torch.from_numpy(weight.astype(np.float32)),
         torch.from_numpy((1 / degree).astype(np.float32)),
     )
+
+
+def _validate(indices: NDArray[np.int64], k: int, num_old: int) -> None:
+    if indices.shape[1] < k:
+        raise ValueError(f"'nearest' must hold {k} neighbours a row (got {indices.shape[1]})")
+    if indices.size and not 0 <= indices.min() <= indices.max() < num_old:
+        raise ValueError(
+            f"'nearest.indices' must be old nodes in [0, {num_old - 1}] "
+            f"(got [{indices.min()}, {indices.max()}])"
+        )

@@ -3,18 +3,23 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
 _DENSE_NODES = 200
 _TOLERANCE = 1e-4
 _MOST_RESTARTS = 1000
 
+Vectors = NDArray[np.float64]
 
-def graph_eigenvectors(
-    edge_index: Tensor, num_nodes: int, count: int, seed: int
-) -> NDArray[np.float64]:
+
+def graph_eigenvectors(edge_index: Tensor, num_nodes: int, count: int, seed: int) -> Vectors:
     """Eigenvectors of D^-1/2 A D^-1/2 with the largest eigenvalues, largest first.
+
+    Of the eigenvalue 1 there are as many as the graph has components, and they are written down
+    rather than looked for: an iteration finds one of them. Of more components than ``count`` the
+    largest are taken.
 
     Args:
         edge_index: Undirected graph, both directions of every edge [2, E]; edges count alike.
@@ -24,8 +29,7 @@ def graph_eigenvectors(
         seed: Fixes where the iteration starts.
 
     Returns:
-        Orthonormal columns [N, count]. Their number is what was asked for, also where the
-        iteration stopped short of its tolerance.
+        Orthonormal columns [N, count], to a few digits.
 
     Raises:
         ValueError: If ``count`` is out of range.
@@ -35,35 +39,48 @@ def graph_eigenvectors(
     """
     if not 1 <= count <= num_nodes:
         raise ValueError(f"'count' must be in [1, {num_nodes}], the number of nodes (got {count})")
-    matrix = _normalized(edge_index, num_nodes)
-    # ARPACK gives fewer than N vectors and gains nothing on small graphs.
-    if num_nodes <= max(_DENSE_NODES, 2 * count + 1):
-        _, vectors = np.linalg.eigh(matrix.toarray())
-        return np.ascontiguousarray(vectors[:, ::-1][:, :count])
+    row, col = edge_index.cpu().numpy()
+    root = np.sqrt(np.bincount(row, minlength=num_nodes).clip(min=1))
+    matrix = csr_array((1 / (root[row] * root[col]), (row, col)), shape=(num_nodes, num_nodes))
+    num_parts, part = connected_components(matrix, directed=False)
+    # D^1/2 on one component, 0 elsewhere, of norm 1.
+    norms = np.sqrt(np.bincount(part, root**2))
+    first = root / norms[part]
+    parts = np.argsort(-np.bincount(part), kind="stable")[:count]
+    known = np.where(part[:, None] == parts, first[:, None], 0.0)
+    missing = count - len(parts)
+    if not missing:
+        return known
+    # ARPACK gives fewer than N vectors, and gains nothing on small graphs.
+    if num_nodes <= max(_DENSE_NODES, 2 * count + num_parts + 1):
+        _, vectors = np.linalg.eigh(matrix.toarray() - known @ known.T)
+        return np.hstack([known, vectors[:, ::-1][:, :missing]])
+
+    def without_parts(v: Vectors) -> Vectors:
+        result: Vectors = matrix @ v - first * np.bincount(part, first * v)[part]
+        return result
+
+    found = _largest(
+        LinearOperator(matrix.shape, matvec=lambda v: without_parts(v.ravel())), missing, seed
+    )
+    return np.hstack([known, found])
+
+
+def _largest(operator: LinearOperator, count: int, seed: int) -> Vectors:
+    """Eigenvectors with the largest eigenvalues, largest first."""
+    num_nodes = operator.shape[0]
     start = np.random.default_rng(seed).standard_normal(num_nodes)
     try:
         values, vectors = eigsh(
-            matrix, k=count, which="LA", v0=start, tol=_TOLERANCE, maxiter=_MOST_RESTARTS
+            operator, k=count, which="LA", v0=start, tol=_TOLERANCE, maxiter=_MOST_RESTARTS
         )
     except ArpackNoConvergence as error:
-        values, vectors = _completed(error, matrix, count, seed)
+        # The vectors that did converge, and random ones brought near the missing ones.
+        rest = count - error.eigenvectors.shape[1]
+        rows = np.random.default_rng(seed).standard_normal((num_nodes, rest))
+        basis = np.hstack([error.eigenvectors, rows])
+        for _ in range(50):
+            basis, _ = np.linalg.qr(basis + operator @ basis)
+        values, turn = np.linalg.eigh(basis.T @ (operator @ basis))
+        vectors = basis @ turn
     return np.ascontiguousarray(vectors[:, np.argsort(values)[::-1]])
-
-
-def _normalized(edge_index: Tensor, num_nodes: int) -> csr_array:
-    row, col = edge_index.cpu().numpy()
-    scale = 1 / np.sqrt(np.bincount(row, minlength=num_nodes).clip(min=1))
-    return csr_array((scale[row] * scale[col], (row, col)), shape=(num_nodes, num_nodes))
-
-
-def _completed(
-    error: ArpackNoConvergence, matrix: csr_array, count: int, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The vectors that did converge, and random ones brought near the missing ones."""
-    rest = count - error.eigenvectors.shape[1]
-    rows = np.random.default_rng(seed).standard_normal((matrix.shape[0], rest))
-    basis = np.hstack([error.eigenvectors, rows])
-    for _ in range(50):
-        basis, _ = np.linalg.qr(basis + matrix @ basis)
-    values, turn = np.linalg.eigh(basis.T @ (matrix @ basis))
-    return values, basis @ turn

@@ -68,8 +68,13 @@ def read_classifier(artefacts: RunArtefacts, config: Config) -> AnyClassifier:
         config: Its configuration.
 
     Raises:
-        UserError: If a file is absent or damaged.
+        UserError: If a file is absent or damaged, or the run trained no backbone.
     """
+    if config.stages == "features":
+        raise UserError(
+            f"the run in '{artefacts.path}' has no classifier of images: its features are given, or "
+            "a frozen backbone's"
+        )
     if config.method == "icicle":
         return _icicle_classifier(artefacts, config)
     state, metadata = artefacts.read_model("classifier")

@@ -28,9 +28,7 @@ from iciclegcn.runtime import Runtime
 _DTYPES = (np.float64, np.float32)
 
 
-class IcicleGCN(  # type: ignore[misc]  # scikit-learn has no types
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
-):
+class IcicleGCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
     """Deep clustering of feature rows with an auto-encoder and multi-scale graph networks.
 
     Rows become nodes of one k-NN graph for each entry of ``n_neighbors``. An auto-encoder learns

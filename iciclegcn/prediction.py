@@ -135,7 +135,7 @@ class Run:
     def predict_to(
         self,
         new: New,
-        out: Path | None,
+        out: str | Path | None,
         *,
         strict: bool = False,
         monitor: StageMonitor | None = None,
@@ -156,7 +156,8 @@ class Run:
         sizes, unassigned = np.zeros(int(self.config.num_clusters or 0), np.int64), 0
         skipped: list[tuple[str, str]] = []
         items = self._open(new)
-        with pillow_warnings(), prediction_file(out) as write:
+        file = None if out is None else Path(out)
+        with pillow_warnings(), prediction_file(file) as write:
             for part in self._batches(items, strict, monitor or NullMonitor()):
                 write(part.paths, ImageFacts(*part[1:5]))
                 assigned = part.clusters[part.clusters != UNASSIGNED]

@@ -55,11 +55,11 @@ def head_clusters(artefacts: RunArtefacts, config: Config) -> dict[str, np.ndarr
     ``output`` is -1 where an image was left unassigned; if one was, ``all_images`` has what it
     would have been.
     """
+    found = {"output": artefacts.read_assignments().clusters}
+    if (found["output"] == UNASSIGNED).any():
+        found["all_images"] = artefacts.read_every_cluster()
     heads = {name: soft.argmax(axis=1) for name, soft in soft_heads(artefacts, config).items()}
-    heads["output"] = artefacts.read_assignments().clusters
-    if (heads["output"] == UNASSIGNED).any():
-        heads["all_images"] = artefacts.read_every_cluster()
-    return heads
+    return found | {name: heads[name] for name in heads if name != "output"}
 
 
 def numbered(soft: Arrays, kind: str) -> list[str]:

@@ -14,7 +14,7 @@ from iciclegcn.base_run import (
     read_embedding_network,
     write_classifier,
 )
-from iciclegcn.config import Config
+from iciclegcn.config import BackboneConfig, Config
 from iciclegcn.errors import UserError
 from iciclegcn.methods.classifiers import ClassifierShape, build_classifier
 from iciclegcn.methods.gcc_model import build_gcc_model
@@ -102,6 +102,12 @@ def test_the_embeddings_are_those_of_the_first_run_of_a_chain(tmp_path: Path) ->
     run = bare(RunArtefacts(tmp_path / "taught"), taught)
     with pytest.raises(UserError, match="is not a run folder"):
         read_embedding_network(run)
+
+
+def test_a_frozen_backbone_leaves_no_classifier(artefacts: RunArtefacts, icicle: Config) -> None:
+    backbone = BackboneConfig("efficientnet-lite0")
+    with pytest.raises(UserError, match="has no classifier of images: its features are given, or"):
+        read_classifier(artefacts, dataclasses.replace(icicle, backbone=backbone))
 
 
 def test_weights_that_do_not_fit_are_told(artefacts: RunArtefacts, icicle: Config) -> None:

@@ -170,9 +170,10 @@ def test_a_run_prints_results_on_stdout_and_a_line_a_stage_on_stderr(
     notes = ("run folder", "exact search", "k = 1", "k = 3")
     assert set(notes) <= set(stages)
     stages = [stage for stage in stages if stage not in notes]
-    assert stages == ["data", "pretrain", "embed", "graph", "cluster", "evaluate"]
+    assert stages == ["data", "pretrain", "embed", "graph", "cluster", "evaluate", "report"]
     assert f"run folder: {out} (--out chooses another)" in output.err
     assert f"{out}/assignments.csv" in output.out
+    assert f"{out}/report.html" in output.out
     assert "without GCNs" in output.out
     assert (home / out / "metrics.json").is_file()
 

@@ -93,6 +93,40 @@ def test_what_does_not_go_together_is_refused(words: str, message: str, home: Pa
     assert message in str(caught.value)
 
 
+def test_a_trained_backbone_changes_what_it_must(home: Path) -> None:
+    config = resolved("run photos --num-clusters 3 --backbone efficientnet-lite0")
+    assert config.stages == "features"
+    assert (config.data.image_size, config.data.cache_size) == (None, 256)
+    (home / "c.yaml").write_text(to_yaml(config), encoding="utf-8")
+    assert resolved("run --config c.yaml") == config  # what a run folder's file has to do
+    small = resolved("run photos --backbone efficientnet-lite0 --data.cache_size 32")
+    assert small.data.cache_size == 32
+    start = resolved("run photos --backbone efficientnet-lite0 --backbone.frozen false")
+    assert (start.stages, start.data.image_size) == ("icicle", 224)
+    assert resolved("run photos --method gcc --backbone efficientnet-lite0").stages == "gcc"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "run --backbone efficientnet-lite0 --pretrain.epochs 3",
+            "'--pretrain.epochs' changes nothing with the frozen backbone efficientnet-lite0; add "
+            "--backbone.frozen false",
+        ),
+        ("run --backbone efficientnet-lite0 --views.rotation 3", "'--views.rotation' changes noth"),
+        ("run --encode.epochs 3", "changes nothing where the backbone is trained; a frozen one"),
+        ("run --data.scaling unit", "changes nothing where the backbone is trained"),
+        ("run --method gcc --backbone net.onnx", "'backbone.frozen' must be true for the file"),
+        ("run --backbone timm:", "'backbone.name' must be one of resnet18"),
+    ],
+)
+def test_options_of_stages_that_a_run_has_not_are_refused(words: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        resolved(words)
+    assert message in str(caught.value)
+
+
 def test_the_second_run_takes_the_options_of_self_labelling() -> None:
     words = "run --method gcc --self-label --self_label.epochs 3 --gcc.epochs 70"
     options = parse(words.split())

@@ -80,6 +80,8 @@ def test_skipped_files_shift_nothing(photographs: Path, tmp_path: Path) -> None:
     run = finished(tmp_path / "run", str(photographs), [PATHS[0], PATHS[3]], [0, 3])
     export_images(run, tmp_path / "to")
     assert tree(tmp_path / "to") == ["cluster-0/0.png", "cluster-1/3.png"]
+    original = photographs / "odd" / "3.png"
+    assert (tmp_path / "to" / "cluster-1" / "3.png").read_bytes() == original.read_bytes()
 
 
 def test_unassigned_images_have_a_folder_of_their_own(photographs: Path, tmp_path: Path) -> None:

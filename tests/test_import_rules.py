@@ -38,7 +38,7 @@ RULES: dict[str, set[str]] = {
     "iciclegcn.evaluation.calibration_plot": {"matplotlib"},
     "iciclegcn.evaluation.num_clusters_plot": {"numpy", "matplotlib"},
     "iciclegcn.data": {
-        *("numpy", "PIL", "torch", "torchvision", "sklearn", "mlxtend"),
+        *("numpy", "PIL", "torch", "torchvision", "sklearn", "mlxtend", "pyarrow"),
         *("iciclegcn.config", "iciclegcn.monitor", "iciclegcn.errors"),
     },
     "iciclegcn.config": {"iciclegcn.errors"},
@@ -47,8 +47,9 @@ RULES: dict[str, set[str]] = {
         *("numpy", "PIL", "sklearn", "umap", "graphs"),
         *("iciclegcn.evaluation", "iciclegcn.data", "iciclegcn.config", "iciclegcn.config_values"),
         *("iciclegcn.base_folder", "iciclegcn.run_artefacts", "iciclegcn.run_files"),
-        *("iciclegcn.run_heads", "iciclegcn.run_manifest", "iciclegcn.run_report"),
+        *("iciclegcn.run_manifest", "iciclegcn.run_report"),
         *("iciclegcn.errors", "iciclegcn.monitor", "iciclegcn.progress"),
+        "iciclegcn.tensorboard_log",
     },
     "iciclegcn.distributed": {"torch", "iciclegcn.errors"},
     "iciclegcn.distributed.launch": {"torch", "lightning_fabric", "iciclegcn.errors"},
@@ -63,6 +64,8 @@ FREE = {"iciclegcn.pipeline", "iciclegcn.cli"}
 ONLY_LATE = {
     "graphs.backends": {"sklearn", "torch_cluster"},
     "graphs.partition": {"pymetis"},
+    "iciclegcn.data.feature_files": {"pyarrow"},
+    "iciclegcn.prediction_files": {"pyarrow"},
     "iciclegcn.evaluation.calibration_plot": {"matplotlib"},
     "iciclegcn.evaluation.num_clusters_plot": {"matplotlib"},
     "iciclegcn.nn.pretrained.efficientnet": {

@@ -222,3 +222,20 @@ def test_importing_the_pipeline_loads_no_torch() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     finished = subprocess.run([sys.executable, "-c", code], check=False, env=environment)
     assert finished.returncode == 0
+
+
+def test_leaving_images_unassigned_repeats_no_training(images: Path, tmp_path: Path) -> None:
+    out = run(tiny_config(images), tmp_path / "run")
+    kept = {name: (out / name).read_bytes() for name in ("history.jsonl", "assignments_soft.npz")}
+    every = RunArtefacts(out).read_assignments().clusters
+    run(tiny_config(images, abstain=0.25), out)
+    left_out = RunArtefacts(out).read_assignments().clusters == -1
+    assert left_out.sum() == round(0.25 * len(every))
+    assert RunArtefacts(out).read_metrics()["abstained"] == left_out.sum()
+    np.testing.assert_array_equal(RunArtefacts(out).read_every_cluster(), every)
+    run_stage("cluster", out, abstain="0.1")
+    assert (RunArtefacts(out).read_assignments().clusters == -1).sum() == round(0.1 * len(every))
+    run_stage("evaluate", out, abstain=0)
+    np.testing.assert_array_equal(RunArtefacts(out).read_assignments().clusters, every)
+    assert RunArtefacts(out).read_metrics()["abstained"] == 0
+    assert {name: (out / name).read_bytes() for name in kept} == kept

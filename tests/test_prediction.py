@@ -170,7 +170,9 @@ def test_a_run_that_left_images_unassigned_leaves_as_uncertain_ones_so_too(
     run._floor = float(np.median(certain))
     found = run.predict(NEW)
     np.testing.assert_array_equal(found.clusters == -1, certain <= run._floor)
-    assert run.predict_to(NEW, tmp_path / "new.csv").unassigned == int((found.clusters == -1).sum())
+    assert run.predict_to(NEW, str(tmp_path / "new.csv")).unassigned == int(
+        (found.clusters == -1).sum()
+    )
 
 
 def test_prediction_leaves_global_generators_and_the_run_alone(icicle: Path) -> None:

@@ -40,6 +40,14 @@ TINY_GCC: dict[str, object] = {
     "gcc.projection_channels": 8,
 }
 
+TINY_FEATURES: dict[str, object] = {
+    **{name: value for name, value in TINY.items() if name.startswith(("mgcn.", "graph."))},
+    **{name: TINY[name] for name in ("num_clusters", "device", "precision")},
+    "autoencoder.hidden_channels": [16, 16],
+    "encode.epochs": 2,
+    "encode.batch_size": 40,
+}
+
 TINY_ON_A_RUN: dict[str, dict[str, object]] = {
     "self-label": {
         "self_label.epochs": 2,
@@ -76,6 +84,19 @@ def tiny_config(images: Path, **changes: object) -> Config:
     """A complete configuration; ``changes`` by dotted name, with ``__`` for the dot."""
     named = {name.replace("__", "."): value for name, value in changes.items()}
     return build_config(preset_config("quick", str(images)), TINY | named)
+
+
+def write_features(file: Path, count: int = NUM_IMAGES) -> Path:
+    """Write the first digits' pixels as a matrix and return its path."""
+    np.save(file, load_digits().data[:count])
+    return file
+
+
+def tiny_features(file: Path, **changes: object) -> Config:
+    """The like for a matrix of features."""
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    start = preset_config("quick", str(file), kind="features")
+    return build_config(start, TINY_FEATURES | named)
 
 
 def tiny_gcc(images: Path, **changes: object) -> Config:

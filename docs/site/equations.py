@@ -20,6 +20,8 @@ _MARGIN = 4.0
 _EQUATION = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
+# What TeX knows by another name than mathtext.
+_SYNONYMS = {r"\lVert": r"\|", r"\rVert": r"\|", r"\lvert": "|", r"\rvert": "|"}
 _FONT = FontProperties(math_fontfamily="stix")
 _LETTERS = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C"}
 
@@ -61,7 +63,8 @@ def draw(tex: str) -> str:
     Raises:
         ValueError: If mathtext does not understand it.
     """
-    outline = TextPath((0, 0), f"${tex}$", size=_SIZE, prop=_FONT)
+    known = re.sub(r"\\[a-zA-Z]+", lambda match: _SYNONYMS.get(match[0], match[0]), tex)
+    outline = TextPath((0, 0), f"${known}$", size=_SIZE, prop=_FONT)
     box = outline.get_extents()
     left, bottom = box.x0 - _MARGIN, box.y0 - _MARGIN
     width, height = box.width + 2 * _MARGIN, box.height + 2 * _MARGIN

@@ -12,6 +12,7 @@ images are not needed; anything else is a folder, with a folder in it for each
 cluster. .parquet needs the extra 'parquet'.
 """
 _TABLES = (".csv", ".parquet")
+_INTERRUPTED = 130
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         options: What `add_options` defines.
 
     Returns:
-        0.
+        0; 130 when interrupted.
 
     Raises:
         UserError: If the run, its images or the target do not fit.
@@ -60,6 +61,10 @@ def run(options: argparse.Namespace) -> int:
         reporter.begin("export")
         monitor = ReportingMonitor(reporter)
         exported = export_images(finished, to, link=options.link, monitor=monitor)
+    except KeyboardInterrupt:
+        reporter.close()
+        print("interrupted: no folder was made; the same command begins anew", file=sys.stderr)
+        return _INTERRUPTED
     finally:
         reporter.close()
     done = "linked" if options.link else "copied"

@@ -14,7 +14,9 @@ NEW is what a run takes (a folder, a .zip, a .txt or .csv list, an array file,
 a data set's name), or one image file or more; for a run on features it is a
 matrix of as many columns. Nothing is trained, and the run folder is only read.
 """
+_SKIPPED = ("path", "reason")
 _MOST_TOLD = 10
+_INTERRUPTED = 130
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         options: What `add_options` defines.
 
     Returns:
-        0.
+        0; 130 when interrupted.
 
     Raises:
         UserError: If the run, the images or the file do not fit.
@@ -51,7 +53,6 @@ def run(options: argparse.Namespace) -> int:
     from iciclegcn.prediction_files import require_table
     from iciclegcn.progress import make_reporter
     from iciclegcn.reporting_monitor import ReportingMonitor
-    from iciclegcn.run_files import write_csv
 
     out = Path(options.out).expanduser() if options.out else None
     if out is not None:
@@ -67,18 +68,32 @@ def run(options: argparse.Namespace) -> int:
     except BrokenPipeError:  # who reads our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        reporter.close()
+        print("interrupted: no file was written; the same command begins anew", file=sys.stderr)
+        return _INTERRUPTED
     finally:
         reporter.close()
     if out is None:
         _tell_skipped(found)
-        return 0
-    listed = out.with_name(f"{out.stem}-skipped.csv")
-    if found.skipped:
-        write_csv(listed, ("path", "reason"), found.skipped)
     else:
-        listed.unlink(missing_ok=True)  # an earlier prediction's
-    print(_summary(found, out, listed, finished.config.data.noun))
+        listed = out.with_name(f"{out.stem}-skipped.csv")
+        _list_skipped(found, listed)
+        print(_summary(found, out, listed, finished.config.data.noun))
     return 0
+
+
+def _list_skipped(found: "PredictionSummary", file: Path) -> None:
+    """Write the list, or remove that of an earlier prediction."""
+    from iciclegcn.run_files import write_csv
+
+    if found.skipped:
+        write_csv(file, _SKIPPED, found.skipped)
+    elif file.is_file():
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            ours = stream.readline().strip() == ",".join(_SKIPPED)
+        if ours:
+            file.unlink()
 
 
 def _tell_skipped(found: "PredictionSummary") -> None:

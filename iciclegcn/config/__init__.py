@@ -83,7 +83,7 @@ class Config:
         if self.method != "icicle" and self.backbone.is_frozen:
             raise UserError(
                 f"'backbone.frozen' must be false for the method {self.method}, which trains the "
-                f"backbone (got {self.backbone.name})"
+                f"backbone (got {self.backbone.name}, frozen); begin with --backbone.frozen false"
             )
         output = self.mgcn.output
         if output.startswith("stream_") and int(output[7:]) >= len(self.graph.k):

@@ -1,5 +1,6 @@
 """From the figures of every number of clusters to a suggestion, or to none."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +11,13 @@ from iciclegcn.evaluation.num_clusters import Curves
 # Two halves of the data must agree this well, and this many neighbours stay together.
 LEAST_STABILITY = 0.8
 LEAST_TOGETHERNESS = 0.8
-# The silhouette moves slowly near its best; cutting one cloud gives a silhouette above 0 too, and
-# of what is missing from there to 1 clusters must make up this share.
+# The silhouette moves slowly near its best. Cutting one cloud gives a silhouette above 0 too; from
+# there to 1 a quarter of the way is the least, as .25 is for Kaufman and Rousseeuw (1990), below
+# which they see "no substantial structure".
 SILHOUETTE_SHARE = 0.9
-LEAST_SEPARATION = 0.2
-# Stabilities closer than this, or than their spread over the resamples, are as good as equal.
-EQUAL_STABILITY = 0.01
+LEAST_SEPARATION = 0.25
+# Stabilities closer than this, or than the standard error of the best, are as good as equal.
+EQUAL_STABILITY = 0.015
 # Where the numbers that do as well range over more than this factor, none is the answer.
 WIDEST = 2.0
 
@@ -46,11 +48,11 @@ def suggest_num_clusters(curves: Curves) -> Suggestion:
     """The smallest of the numbers that every criterion accepts and none is more stable than.
 
     Accepted is a number of clusters whose stability and togetherness are at least .8 on average
-    over the resamples, and whose silhouette is at least .9 of the best one's and a fifth of the
+    over the resamples, and whose silhouette is at least .9 of the best one's and a quarter of the
     way to 1 from what cutting a single cloud of the same covariance gives. Accepted numbers do as
     well as each other when their stability is below the best of them by no more than its standard
-    deviation over the resamples, or than .01; the smallest is suggested, as the one-standard-error
-    rule of model selection has it.
+    error, or than .015; the smallest is suggested, as the one-standard-error rule of model
+    selection has it.
 
     Nothing is suggested when no number is accepted; when it would be the last candidate, so that
     larger ones might be better, or likewise the first; or when those that do as well range over
@@ -71,8 +73,9 @@ def suggest_num_clusters(curves: Curves) -> Suggestion:
     if not accepted.any():
         return Suggestion(None, None, None, *sets, _disagreement(*sets))
     best = np.where(accepted, stability, -np.inf).argmax()
-    spread = max(float(curves.stability[:, best].std()), EQUAL_STABILITY)
-    close = numbers[accepted & (stability >= stability[best] - spread)]
+    values = curves.stability[:, best]
+    error = float(values.std(ddof=1)) / math.sqrt(len(values))
+    close = numbers[accepted & (stability >= stability[best] - max(error, EQUAL_STABILITY))]
     low, high = int(close[0]), int(close[-1])
     doubt = _doubt(low, high, numbers)
     if doubt:

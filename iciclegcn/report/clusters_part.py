@@ -134,7 +134,9 @@ def shot(
         caption: A word below it.
     """
     path = text(contents.paths[row])
-    about = f"{path}, cluster {contents.clusters[row]}, confidence {sure.confidence[row]:.3f}"
+    cluster = contents.clusters[row]
+    place = "unassigned" if cluster < 0 else f"cluster {cluster}"
+    about = f"{path}, {place}, confidence {sure.confidence[row]:.3f}"
     below = f"<span>{text(caption)}</span>" if caption else ""
     if pictures is None:
         return f"<li title='{about}'><code>{path}</code>{below}</li>"

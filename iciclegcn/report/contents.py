@@ -17,7 +17,6 @@ from iciclegcn.data.sources import open_listing, open_source
 from iciclegcn.errors import UserError
 from iciclegcn.monitor import NullMonitor, StageMonitor
 from iciclegcn.run_artefacts import RunArtefacts
-from iciclegcn.run_heads import soft_heads
 from iciclegcn.run_manifest import Manifest
 
 Row = dict[str, Any]
@@ -37,7 +36,6 @@ class Contents:
         paths: What names each image.
         clusters: int64 [N]; -1: left unassigned.
         soft: Soft assignments [N, K] that the clusters come from.
-        heads: Soft assignments of every other output, by name.
         x: Features [N, D], mapped.
         images: Decoded images uint8 [N, C, S, S], mapped; None: not there.
         truth: The labels that the run was evaluated with; None: there are none.
@@ -53,7 +51,6 @@ class Contents:
     paths: list[str]
     clusters: npt.NDArray[np.int64]
     soft: npt.NDArray[np.floating]
-    heads: Mapping[str, npt.NDArray[np.floating]]
     x: npt.NDArray[np.floating]
     images: npt.NDArray[np.uint8] | None
     truth: Labels | None
@@ -99,7 +96,6 @@ def read_contents(path: Path, monitor: StageMonitor | None = None) -> Contents:
         )
     metrics = artefacts.read_metrics()
     assignments = artefacts.read_assignments()
-    heads = soft_heads(artefacts, run.config)
     notes: list[str] = []
     return Contents(
         path=path,
@@ -110,8 +106,7 @@ def read_contents(path: Path, monitor: StageMonitor | None = None) -> Contents:
         history=_history(path / "history.jsonl"),
         paths=assignments.paths,
         clusters=assignments.clusters,
-        soft=heads["output"],
-        heads=heads,
+        soft=artefacts.read_arrays("assignments_soft")["output"],
         x=artefacts.read_array("features", mapped=True),
         images=_images(run, notes, monitor or NullMonitor()),
         truth=_truth(run, notes) if metrics.get("heads") else None,

@@ -17,6 +17,7 @@ _POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'"
 )
+_SCRIPTS = ("page.js", "map.js", "map_input.js")
 
 
 def page(contents: Contents, parts: Sequence[Part]) -> str:
@@ -45,7 +46,7 @@ def page(contents: Contents, parts: Sequence[Part]) -> str:
         f"<main>{''.join(part.html for part in parts)}</main>"
         f"<footer><p>Made by iciclegcn {iciclegcn.__version__}. This file is complete in itself "
         "and asks nothing of the network.</p></footer>"
-        f"<script>{_asset('page.js')}{_asset('map.js')}</script></body></html>\n"
+        f"<script>{''.join(map(_asset, _SCRIPTS))}</script></body></html>\n"
     )
 
 

@@ -1,6 +1,6 @@
 """Features in two dimensions."""
 
-import importlib.util
+import importlib
 import warnings
 from typing import NamedTuple
 
@@ -36,8 +36,8 @@ def project(
 
     Args:
         x: Features [M, D].
-        kind: ``umap``, ``pca``, or ``auto``: UMAP where umap-learn is installed and there are
-            `FEWEST_FOR_UMAP` rows, else the first two principal components.
+        kind: ``umap``, ``pca``, or ``auto``: UMAP where umap-learn is installed and works and there
+            are `FEWEST_FOR_UMAP` rows, else the first two principal components.
         seed: Fixes UMAP's draws.
         unit_rows: Scale rows to length 1 first: neighbours by cosine.
 
@@ -49,20 +49,29 @@ def project(
         raise ValueError(f"'x' must be a non-empty matrix [M, D] (got shape {x.shape})")
     if kind not in KINDS:
         raise ValueError(f"'kind' must be one of {', '.join(KINDS)} (got {kind!r})")
-    installed = importlib.util.find_spec("umap") is not None
-    if kind == "umap" and not installed:
+    if kind == "umap" and not _works():
         raise UserError("'--map umap' needs umap-learn: pip install 'iciclegcn[report]'")
     if kind == "auto":
-        kind = "umap" if installed and len(x) >= FEWEST_FOR_UMAP else "pca"
+        kind = "umap" if len(x) >= FEWEST_FOR_UMAP and _works() else "pca"
     rows = np.asarray(x, dtype=np.float64)
     if unit_rows:
         length = np.linalg.norm(rows, axis=1, keepdims=True)
         rows = rows / np.where(length > 0, length, 1.0)
     components = _principal(rows, _FIRST_DIMENSIONS, seed)
-    xy = components[:, :2]
     if kind == "umap" and len(x) > _NEIGHBORS:
-        xy = _umap(components, seed)
-    return Projection(_into_unit_square(xy), kind)
+        return Projection(_into_unit_square(_umap(components, seed)), "umap")
+    return Projection(_into_unit_square(components[:, :2]), "pca")
+
+
+def _works() -> bool:
+    """Whether UMAP is there, and fits the NumPy that is there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            importlib.import_module("umap")
+        except ImportError:
+            return False
+    return True
 
 
 def _principal(rows: npt.NDArray[np.float64], most: int, seed: int) -> npt.NDArray[np.float64]:

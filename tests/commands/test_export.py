@@ -73,3 +73,15 @@ def test_mistakes_are_one_sentence(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_an_interruption_leaves_nothing(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("iciclegcn.export._Writer.write", interrupt)
+    assert main(["export", "--run", str(run), "--to", str(run.parent / "to")]) == 130
+    assert "no folder was made" in capsys.readouterr().err
+    assert sorted(entry.name for entry in run.parent.iterdir()) == ["photographs", "run"]

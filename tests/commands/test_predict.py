@@ -68,6 +68,9 @@ def test_a_file_gets_the_table_and_the_output_a_summary(
     (pictures / "broken.png").unlink()
     assert main(words) == 0
     assert not listed.exists()  # it was about other images
+    listed.write_text("something else\n", encoding="utf-8")
+    assert main(words) == 0
+    assert listed.read_text(encoding="utf-8") == "something else\n"
 
 
 def test_unreadable_images_are_told_beside_the_table(
@@ -117,3 +120,31 @@ def test_a_summary_tells_of_the_unassigned(
     assert main(["predict", "--run", str(run), str(tmp_path / "new.npy"), "--out", str(out)]) == 0
     assert "unassigned   6" in capsys.readouterr().out
     assert clusters(out.read_text(encoding="utf-8")) == ["-1"] * 6
+
+
+def test_an_interruption_says_what_is_left(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    np.save(tmp_path / "new.npy", NEW)
+    monkeypatch.setattr(Run, "_answer", interrupt)
+    words = ["predict", "--run", str(run), str(tmp_path / "new.npy")]
+    assert main([*words, "--out", str(tmp_path / "found.csv")]) == 130
+    assert capsys.readouterr().err == (
+        "interrupted: no file was written; the same command begins anew\n"
+    )
+    assert [entry.name for entry in tmp_path.iterdir()] == ["new.npy"]
+
+
+def test_a_reader_may_leave_early(
+    run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    np.save(tmp_path / "new.npy", NEW)
+    monkeypatch.setattr(Run, "predict_to", closed)
+    assert main(["predict", "--run", str(run), str(tmp_path / "new.npy")]) == 0
+    assert capfd.readouterr().err == ""

@@ -15,6 +15,7 @@ from tests.docs.workplace import make_workplace
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workplace")
     make_workplace(folder)
+    shutil.copytree(ROOT / "examples", folder / "examples")
     return folder
 
 

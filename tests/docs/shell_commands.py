@@ -109,10 +109,15 @@ def cut_short(words: list[str]) -> list[str]:
         values = TINY_ON_A_RUN["self-label" if command == "self-label" else "ruc"]
     elif command in ("run", "pretrain"):
         values = TINY_GCC if "gcc" in words else TINY
-        if "--backbone" in words and "--backbone.frozen" not in words and "gcc" not in words:
+        if "--backbone" in words and ("--backbone.frozen" in words or "gcc" in words):
+            values = {**values, "data.image_size": 32}  # some networks halve it five times
+        elif "--backbone" in words:
             values = _on_a_frozen_backbone(values)
         if "--self-label" in words:
             values = {**values, **TINY_ON_A_RUN["self-label"]}
+    elif command == "cluster" and "--features" in words:
+        values = _on_a_frozen_backbone(TINY)
+        del values["backbone.image_size"]
     else:
         values = {}
     return words + tiny_options(

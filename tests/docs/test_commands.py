@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from iciclegcn.cli import main
-from iciclegcn.cli_parser import parse
+from iciclegcn.cli_parser import COMMANDS, parse
 from tests.docs.shell_commands import (
     PAGES,
     ROOT,
@@ -43,6 +43,7 @@ NOT_HERE = {
 BENCHMARKS_CUT = {
     "benchmarks.digits": "--seeds 1 --out out.json",
     "benchmarks.cifar10": "--seeds 1 --images 100 --out out.json",
+    "benchmarks.features": "--rows 120 --times 300 --folder planted --out out.json",
     "benchmarks.graph_build": "--num-nodes 600 --sizes 600 --repeats 1 --out out.json",
     "benchmarks.gcc_epoch": "--steps 1 --images 600 --out out.json",
     "benchmarks.k_combinations": "--seeds 1 --out out.json",
@@ -55,6 +56,8 @@ BENCHMARKS_CUT = {
     "benchmarks.partitions": "--seeds 1 --cell-size 20 --out out.json",
     "benchmarks.scaling": "--sizes 2000 --epochs 1 --killed 0 --out out.json",
     "benchmarks.stage1": "--rounds 1 --only 32 --out out.json",
+    "benchmarks.suggest_k": "--seeds 1 --resamples 2 --most 4 --guesses 3 "
+    "--set pretrain.epochs=1 --out out.json",
     "benchmarks.views": "--rounds 1 --out out.json",
 }
 
@@ -192,3 +195,10 @@ def test_every_benchmark_is_on_the_page_about_them() -> None:
     commands = commands_of("docs/reproducing.md")
     printed = {command.words[2] for command in commands if command.program == "benchmarks"}
     assert printed == {f"benchmarks.{name}" for name in programs - parts}
+
+
+def test_every_command_is_on_the_page_about_them() -> None:
+    rows = re.findall(
+        r"^\| (`.*?) \|", (ROOT / "docs/commands.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert set(re.findall(r"`([\w-]+)`", " ".join(rows))) == set(COMMANDS)

@@ -44,6 +44,11 @@ def test_the_tex_stays_as_text() -> None:
     assert 'role="img" aria-label="a &lt; b"' in draw("a < b")
 
 
+def test_norms_have_tex_s_names_too() -> None:
+    outline = [draw(tex).partition(" d=")[2] for tex in (r"\lVert x\rVert", r"\| x\|")]
+    assert outline[0] == outline[1]
+
+
 def test_equations_of_a_page_are_replaced() -> None:
     page = (
         r'<p>With <span class="arithmatex">\(a &lt; b\)</span>:</p>'

@@ -59,7 +59,7 @@ def test_the_programs_of_a_page_run(page: str, workplace: Path) -> None:
     names = dict(GIVEN.get(page, {}))
     for program in programs(page):
         for name in RUNS:
-            if f'Run.load("{name}")' in program:
+            if f'("{name}")' in program:
                 add_run(workplace, name)
         exec(program, names)
 

@@ -1,5 +1,6 @@
 """The documentation site is built without a warning, whole, and asks nothing of the network."""
 
+import dataclasses
 import functools
 import http.server
 import os
@@ -11,6 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+
+import graphs
+import iciclegcn
+import iciclegcn.nn
 
 pytest.importorskip("material", reason="the extra docs is not installed")
 pytest.importorskip("mkdocstrings", reason="the extra docs is not installed")
@@ -56,6 +62,12 @@ def docs() -> list[Path]:
     return list((ROOT / "docs").rglob("*.md"))
 
 
+def test_every_page_is_in_the_navigation_once() -> None:
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    named = re.findall(r"[\w/]+\.md", str(settings["nav"]))
+    assert sorted(named) == sorted(path.relative_to(ROOT / "docs").as_posix() for path in docs())
+
+
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     loaded = re.compile(r"""(?:src|srcset)=["']?(?:https?:)?//|<link[^>]+href=["']?https?://""")
     assert not [name for name, text in pages(site).items() if loaded.search(text)]
@@ -68,8 +80,25 @@ def test_the_reference_holds_names_with_their_arguments(site: Path) -> None:
     networks = (site / "api" / "networks.html").read_text(encoding="utf-8")
     assert 'id="iciclegcn.nn.FusionGCNConv"' in networks
     assert "Eq. 14" in networks
+    assert not re.search(r"math::|:math:", networks)
+    assert '<div class="equation displayed">' in networks
     losses = (site / "api" / "losses.html").read_text(encoding="utf-8")
     assert 'id="iciclegcn.losses.self_training.target_distribution"' in losses
+
+
+def test_the_reference_holds_every_public_name(site: Path) -> None:
+    text = "".join(pages(site).values())
+    names = [
+        f"{package.__name__}.{name}"
+        for package in (iciclegcn, iciclegcn.nn, graphs)
+        for name in package.__all__
+    ]
+    names += [
+        f"{type(section).__module__}.{type(section).__name__}"
+        for section in vars(iciclegcn.Config()).values()
+        if dataclasses.is_dataclass(section)
+    ]
+    assert [name for name in names if f'id="{name}"' not in text] == []
 
 
 def test_linked_figures_are_copied(site: Path) -> None:

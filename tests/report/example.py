@@ -63,7 +63,6 @@ def example(folder: Path, *, truth: bool = True, pictures: bool = True, **change
         paths=[f"folder/{row}.png" for row in range(6)],
         clusters=clusters,
         soft=soft,
-        heads={"output": soft},
         x=x,
         images=np.arange(6 * 3 * 20 * 20, dtype=np.uint8).reshape(6, 3, 20, 20)
         if pictures

@@ -1,4 +1,5 @@
 import importlib.util
+import sys
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_few_rows_are_not_worth_umap() -> None:
 
 
 def test_umap_asked_for_in_vain_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(UserError, match=r"pip install 'iciclegcn\[report\]'"):
         project(np.ones((3, 2)), "umap", seed=0)
     assert project(np.random.default_rng(0).normal(size=(600, 2)), seed=0).kind == "pca"

@@ -1,4 +1,5 @@
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -26,6 +27,22 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ICICLEGCN_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with images and a finished run without labels."""
+    folder = tmp_path_factory.mktemp("plain")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ICICLEGCN_CACHE", str(folder / "cache"))
+        run(tiny_config(write_images(folder / "images.npy")), folder / "run")
+    return folder
+
+
+@pytest.fixture
+def finished(plain: Path, tmp_path: Path) -> Path:
+    """A copy of that run, to be changed."""
+    return Path(shutil.copytree(plain / "run", tmp_path / "run"))
+
+
 def test_every_run_ends_with_a_report(tmp_path: Path) -> None:
     images = write_images(tmp_path / "images.npy")
     labels = write_labels(tmp_path / "labels.csv")
@@ -44,20 +61,19 @@ def test_every_run_ends_with_a_report(tmp_path: Path) -> None:
         assert ET.parse(file).getroot().tag == f"{SVG}svg"
 
 
-def test_the_report_of_a_run_is_the_same_bytes_again(tmp_path: Path) -> None:
-    out = run(tiny_config(write_images(tmp_path / "images.npy")), tmp_path / "run")
-    before = {file.name: file.read_bytes() for file in (out / "figures").iterdir()}
-    page = (out / "report.html").read_bytes()
-    write_report(out)
-    assert (out / "report.html").read_bytes() == page
-    assert {file.name: file.read_bytes() for file in (out / "figures").iterdir()} == before
+def test_the_report_of_a_run_is_the_same_bytes_again(finished: Path) -> None:
+    before = {file.name: file.read_bytes() for file in (finished / "figures").iterdir()}
+    page = (finished / "report.html").read_bytes()
+    write_report(finished)
+    assert (finished / "report.html").read_bytes() == page
+    after = {file.name: file.read_bytes() for file in (finished / "figures").iterdir()}
+    assert after == before
 
 
-def test_labels_that_come_later_reach_the_report(tmp_path: Path) -> None:
-    out = run(tiny_config(write_images(tmp_path / "images.npy")), tmp_path / "run")
-    assert "id='truth'" not in (out / "report.html").read_text(encoding="utf-8")
-    run_stage("evaluate", out, labels=str(write_labels(tmp_path / "labels.csv")))
-    assert "id='truth'" in (out / "report.html").read_text(encoding="utf-8")
+def test_labels_that_come_later_reach_the_report(finished: Path, tmp_path: Path) -> None:
+    assert "id='truth'" not in (finished / "report.html").read_text(encoding="utf-8")
+    run_stage("evaluate", finished, labels=str(write_labels(tmp_path / "labels.csv")))
+    assert "id='truth'" in (finished / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_other_methods_have_reports_too(tmp_path: Path) -> None:
@@ -83,45 +99,41 @@ def test_features_without_images_have_a_report(tmp_path: Path) -> None:
     assert "pretrained network" not in html
 
 
-def test_lost_images_leave_a_report_without_pictures(tmp_path: Path) -> None:
-    images = write_images(tmp_path / "images.npy")
-    out = run(tiny_config(images), tmp_path / "run")
-    images.unlink()
-    html = write_report(out).read_text(encoding="utf-8")
+def test_lost_images_leave_a_report_without_pictures(finished: Path) -> None:
+    config = (finished / "config.yaml").read_text(encoding="utf-8")
+    (finished / "config.yaml").write_text(config.replace("images.npy", "lost.npy"), "utf-8")
+    html = write_report(finished).read_text(encoding="utf-8")
     assert "<img" not in html
     assert "There are no pictures here" in html
 
 
-def test_changed_images_are_not_shown(tmp_path: Path) -> None:
-    images = write_images(tmp_path / "images.npy")
-    out = run(tiny_config(images), tmp_path / "run")
-    np.save(images, 255 - np.load(images))
-    html = write_report(out).read_text(encoding="utf-8")
+def test_changed_images_are_not_shown(plain: Path, finished: Path) -> None:
+    np.save(plain / "others.npy", 255 - np.load(plain / "images.npy"))
+    config = (finished / "config.yaml").read_text(encoding="utf-8")
+    (finished / "config.yaml").write_text(config.replace("images.npy", "others.npy"), "utf-8")
+    html = write_report(finished).read_text(encoding="utf-8")
     assert "<img" not in html
     assert "have changed" in html
 
 
-def test_older_runs_open_without_the_later_files(tmp_path: Path) -> None:
-    out = run(tiny_config(write_images(tmp_path / "images.npy")), tmp_path / "run")
+def test_older_runs_open_without_the_later_files(finished: Path) -> None:
     for name in ("graph.json", "clusters.csv", "outliers.csv", "near_duplicates.csv"):
-        (out / name).unlink(missing_ok=True)
-    (out / "history.jsonl").write_text('{"stage": "cluster", "st', encoding="utf-8")
-    html = write_report(out).read_text(encoding="utf-8")
+        (finished / name).unlink(missing_ok=True)
+    (finished / "history.jsonl").write_text('{"stage": "cluster", "st', encoding="utf-8")
+    html = write_report(finished).read_text(encoding="utf-8")
     assert "id='training'" not in html
     assert "id='graphs'" in html
 
 
 @pytest.mark.parametrize("missing", ["metrics.json", "assignments.csv", "manifest.json"])
-def test_an_unfinished_run_is_told_what_to_do(missing: str, tmp_path: Path) -> None:
-    out = run(tiny_config(write_images(tmp_path / "images.npy")), tmp_path / "run")
-    (out / missing).unlink()
+def test_an_unfinished_run_is_told_what_to_do(missing: str, finished: Path) -> None:
+    (finished / missing).unlink()
     with pytest.raises(UserError, match=r"evaluate --out|finish it first|not a run folder"):
-        write_report(out)
+        write_report(finished)
 
 
-def test_no_path_of_this_machine_is_in_the_page(tmp_path: Path) -> None:
-    out = run(tiny_config(write_images(tmp_path / "images.npy")), tmp_path / "run")
-    html = (out / "report.html").read_text(encoding="utf-8")
+def test_no_path_of_this_machine_is_in_the_page(plain: Path) -> None:
+    html = (plain / "run" / "report.html").read_text(encoding="utf-8")
     # The configuration alone names the source as the user did.
     without = re.sub(r"<pre.*?</pre>", "", html, flags=re.DOTALL)
-    assert str(tmp_path) not in without
+    assert str(plain) not in without

@@ -1,5 +1,6 @@
 "use strict";
-(() => {
+// The map itself: what is seen, and the one item that is shown. map_input.js lets people use it.
+const map = (() => {
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("map-data").textContent);
   const canvas = byId("map-canvas"), stage = byId("map-stage"), tip = byId("map-tip");
@@ -28,7 +29,7 @@
     return [number, middle(own.map((i) => xs[i])), middle(own.map((i) => ys[i]))];
   });
   const view = { scale: 1, x: 0, y: 0, width: 0, height: 0 };
-  let shown = -1, pinned = false, waiting = false, sheet = null;
+  let shown = -1, waiting = false, sheet = null;
 
   if (data.sheet) {
     const image = new Image();
@@ -230,128 +231,23 @@
 
   function step(by) {
     const among = order.filter((i) => !hidden.has(cluster[i]));
-    if (!among.length) return;
+    if (!among.length) return false;
     const at = among.indexOf(shown);
     const next = among[(at + (at < 0 && by < 0 ? 0 : by) + among.length) % among.length];
     const x = toX(next), y = toY(next);
     if (x < 20 || y < 20 || x > view.width - 20 || y > view.height - 20) {
       move(view.width / 2 - x, view.height / 2 - y);
     }
-    pinned = true;
     show(next, true);
+    return true;
   }
 
-  canvas.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const does = {
-      "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), "0": reset,
-      ArrowLeft: () => move(60, 0), ArrowRight: () => move(-60, 0),
-      ArrowUp: () => move(0, 60), ArrowDown: () => move(0, -60),
-      n: () => step(1), p: () => step(-1),
-      Escape: () => { pinned = false; show(-1); },
-    }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!does) return;
-    event.preventDefault();
-    does();
-  });
-
-  const pointers = new Map();
-  const at = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  };
-  let travelled = 0;
-
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    pointers.set(event.pointerId, at(event));
-    travelled = 0;
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    const [x, y] = at(event), before = pointers.get(event.pointerId);
-    if (!before) {
-      if (!pinned) show(nearest(x, y, 18));
-      return;
-    }
-    if (pointers.size === 1) {
-      travelled += Math.hypot(x - before[0], y - before[1]);
-      if (view.scale > 1 || event.pointerType === "mouse") move(x - before[0], y - before[1]);
-    } else {
-      const other = [...pointers].find(([id]) => id !== event.pointerId)[1];
-      const apart = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]) || 1;
-      zoom(apart([x, y]) / apart(before), (x + other[0]) / 2, (y + other[1]) / 2);
-      travelled += 10;
-    }
-    pointers.set(event.pointerId, [x, y]);
-  });
-  const lift = (event) => {
-    const tapped = pointers.delete(event.pointerId) && travelled < 6 && event.type === "pointerup";
-    if (!tapped) return;
-    const found = nearest(...at(event), event.pointerType === "mouse" ? 18 : 28);
-    pinned = found >= 0;
-    show(found, found >= 0);
-  };
-  canvas.addEventListener("pointerup", lift);
-  canvas.addEventListener("pointercancel", lift);
-  canvas.addEventListener("pointerleave", () => { if (!pinned) show(-1); });
-  canvas.addEventListener("dblclick", (event) => zoom(2, ...at(event)));
-  canvas.addEventListener("wheel", (event) => {
-    // A page that scrolls past must not get caught: the wheel zooms once the map is in use.
-    if (document.activeElement !== canvas && !event.ctrlKey) {
-      byId("map-hint").hidden = false;
-      return;
-    }
-    event.preventDefault();
-    zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), ...at(event));
-  }, { passive: false });
-  canvas.addEventListener("focus", () => { byId("map-hint").hidden = true; });
-
-  function legend() {
-    const numbers = [...new Set(cluster)].sort((a, b) => a - b);
-    const chips = numbers.map((number) => {
-      const chip = document.createElement("button");
-      chip.type = "button";
-      chip.setAttribute("aria-pressed", "true");
-      const swatch = document.createElement("span");
-      swatch.className = "swatch";
-      swatch.style.background = number < 0 ? data.unassigned : data.colours[number];
-      chip.append(swatch, number < 0 ? "unassigned" : String(number));
-      chip.setAttribute("aria-label", clusterName(number));
-      chip.addEventListener("click", () => {
-        if (!hidden.delete(number)) hidden.add(number);
-        update();
-      });
-      chip.addEventListener("dblclick", () => {
-        numbers.forEach((each) => hidden.add(each));
-        hidden.delete(number);
-        update();
-      });
-      return chip;
-    });
-    const all = document.createElement("button");
-    all.type = "button";
-    all.textContent = "All";
-    all.addEventListener("click", () => {
-      if (hidden.size) hidden.clear();
-      else numbers.forEach((each) => hidden.add(each));
-      update();
-    });
-    const update = () => {
-      chips.forEach((chip, at) => chip.setAttribute("aria-pressed", !hidden.has(numbers[at])));
-      all.textContent = hidden.size ? "All" : "None";
-      if (shown >= 0 && hidden.has(cluster[shown])) { pinned = false; show(-1); }
-      draw();
-    };
-    byId("map-legend").append(...chips, all);
-    update();
-  }
-
-  byId("map-in").addEventListener("click", () => zoom(1.6));
-  byId("map-out").addEventListener("click", () => zoom(1 / 1.6));
-  byId("map-reset").addEventListener("click", reset);
-  byId("map-colour").addEventListener("change", draw);
-  window.addEventListener("themechange", draw);
   new ResizeObserver(resize).observe(stage);
-  legend();
+  window.addEventListener("themechange", draw);
+  byId("map-colour").addEventListener("change", draw);
   resize();
+  return {
+    canvas, cluster, clusterName, data, draw, hidden, move, nearest, reset, show, step, view, zoom,
+    get shown() { return shown; },
+  };
 })();

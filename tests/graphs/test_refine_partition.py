@@ -1,0 +1,65 @@
+import pytest
+import torch
+from torch import Tensor
+
+from graphs import refine_partition as module
+from graphs.modularity import modularity
+from graphs.refine_partition import refine_partition
+
+
+def cliques(sizes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Complete graphs, each joined to the next by one edge; edges sorted by row, and whose."""
+    owner = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+    dense = owner[:, None] == owner[None, :]
+    bounds = torch.tensor(sizes).cumsum(0)[:-1]
+    dense[bounds, bounds - 1] = dense[bounds - 1, bounds] = True
+    return dense.nonzero().T, owner
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_nodes_in_the_wrong_clique_move_home() -> None:
+    edge_index, owner = cliques((6, 6, 8))
+    start = owner.clone()
+    start[[0, 7, 15]] = torch.tensor([1, 2, 0])
+    found = refine_partition(edge_index, start, 3, generator())
+    assert torch.equal(found, owner)
+    assert start[0] == 1  # what came is left alone
+
+
+def test_the_best_partition_stays() -> None:
+    edge_index, owner = cliques((5, 7))
+    assert torch.equal(refine_partition(edge_index, owner, 2, generator()), owner)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_modularity_never_falls(seed: int) -> None:
+    edge_index, owner = cliques((9, 4, 5, 12))
+    start = torch.randint(4, owner.shape, generator=generator(seed))
+    found = refine_partition(edge_index, start, 4, generator(seed))
+    assert modularity(edge_index, found) >= modularity(edge_index, start)
+    assert len(torch.unique(found)) == 4
+
+
+def test_a_cluster_keeps_a_node() -> None:
+    # One clique and three clusters: merging would raise the modularity.
+    edge_index, _ = cliques((9,))
+    start = torch.tensor([0, 0, 0, 0, 0, 0, 1, 1, 2])
+    found = refine_partition(edge_index, start, 3, generator())
+    assert set(found.tolist()) == {0, 1, 2}
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    edge_index, owner = cliques((9, 4, 5, 12))
+    start = torch.randint(4, owner.shape, generator=generator(9))
+    whole = refine_partition(edge_index, start, 4, generator())
+    monkeypatch.setattr(module, "_BLOCK_ENTRIES", 12)
+    assert torch.equal(refine_partition(edge_index, start, 4, generator()), whole)
+
+
+def test_a_graph_without_edges_leaves_the_partition() -> None:
+    loops = torch.arange(4).repeat(2, 1)
+    start = torch.tensor([0, 1, 1, 0])
+    assert torch.equal(refine_partition(loops, start, 2, generator()), start)
