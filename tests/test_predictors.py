@@ -22,6 +22,7 @@ from iciclegcn.rank_tasks import index_folder
 from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_graphs import read_neighbors
 from iciclegcn.run_manifest import Manifest
+from iciclegcn.run_scaling import read_scaling
 from iciclegcn.runtime import Runtime
 from tests.finished_runs import features_run, icicle_run, new_digits
 from tests.tiny_networks import tiny_network, write_torchscript
@@ -40,7 +41,8 @@ def rows(count: int, seed: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def on_features(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return features_run(tmp_path_factory.mktemp("features"), rows(90, 0), num_clusters=3)
+    folder = tmp_path_factory.mktemp("features")
+    return features_run(folder, rows(90, 0), num_clusters=3, data__scaling="unit")
 
 
 @pytest.mark.parametrize("networks", [1, 2])
@@ -78,6 +80,17 @@ def test_a_run_on_features_takes_a_matrix(on_features: Path, tmp_path: Path) -> 
         run.predict(["a.npy", "b.npy"])
     with pytest.raises(UserError, match="must be finite"):
         run.predict(np.where(new > 8, np.nan, new))
+
+
+def test_given_features_are_scaled_as_the_run_s_were(on_features: Path) -> None:
+    run, new = open_base(on_features), rows(20, 1)
+    x, scaling = run.artefacts.read_array("features"), read_scaling(run.artefacts)
+    np.testing.assert_allclose(x, scaling.apply(rows(90, 0)), atol=1e-6)
+    assert np.abs(x - rows(90, 0)).max() > 1
+    model, neighbors = read_mgcn(run.artefacts, run.config), read_neighbors(run.artefacts)
+    expected = attach_and_assign(scaling.apply(new), x, neighbors, model, run.config, RUNTIME)
+    found = Run.load(on_features).predict(new)
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
 
 
 def test_old_rows_are_found_again(on_features: Path) -> None:
@@ -120,11 +133,11 @@ def test_options_of_the_graph_stay_those_of_the_run(
 def test_a_frozen_backbone_gives_the_features_of_new_images(tmp_path: Path) -> None:
     network = write_torchscript(tmp_path / "net.pt")
     chosen = {"backbone__name": str(network), "backbone__image_size": 8, "encode__epochs": 2}
-    path = icicle_run(tmp_path, **chosen)
+    path = icicle_run(tmp_path, **chosen, data__scaling="unit")
     run, x = open_base(path), RunArtefacts(path).read_array("features")
     with torch.no_grad():
         views = evaluation_view(torch.from_numpy(NEW), 8)
-        new = load_backbone(run.config.backbone)(views).numpy()
+        new = read_scaling(run.artefacts).apply(load_backbone(run.config.backbone)(views).numpy())
     model, neighbors = read_mgcn(run.artefacts, run.config), read_neighbors(run.artefacts)
     expected = attach_and_assign(new, x, neighbors, model, run.config, RUNTIME)
     found = Run.load(path).predict(NEW[:, 0])

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from iciclegcn.config import BackboneConfig, Config
+from iciclegcn.errors import UserError
 from iciclegcn.nn.backbone import build_backbone, start_trained
 from iciclegcn.nn.pretrained.loading import build_network
 from iciclegcn.nn.pretrained.network import PretrainedNetwork
@@ -51,7 +52,7 @@ def test_a_built_backbone_is_random_until_it_is_started(weights: Path) -> None:
     assert isinstance(network, PretrainedNetwork)
     assert channels == 1024
     assert not torch.equal(first_weight(network), torch.full((24, 3, 3, 3), 0.125))
-    start_trained(network, config)
+    start_trained(network, config, 32)
     assert torch.equal(first_weight(network), torch.full((24, 3, 3, 3), 0.125))
     # Views for training stay as large as they are.
     assert network.preprocess(torch.zeros(2, 1, 32, 32)).shape == (2, 3, 32, 32)
@@ -62,8 +63,15 @@ def test_backbones_of_our_own_are_left_alone() -> None:
     config = BackboneConfig("convnet", width=8)
     network, _ = build_backbone(config)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    start_trained(network, config)
+    start_trained(network, config, 16)
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_views_that_the_network_cannot_take_are_told_before_training() -> None:
+    config = BackboneConfig("torchvision:alexnet", weights="random")
+    network, _ = build_backbone(config)
+    with pytest.raises(UserError, match=r"alexnet' does not take images of 16 pixels .*image_size"):
+        start_trained(network, config, 16)
 
 
 def test_stage_1_trains_on_from_the_weights(tmp_path: Path, weights: Path) -> None:

@@ -93,7 +93,8 @@ class _Training:
         self._monitor = monitor
         runtime.seed_everything("gcc")
         model = build_gcc_model(config, pool.images.shape[1])
-        start_trained(model.backbone, config.backbone)
+        size = config.data.image_size or pool.images.shape[-1]
+        start_trained(model.backbone, config.backbone, size)
         self.model = model.to(device).to(memory_format=torch.channels_last)
         self._optimizer = _optimizer(self.model, options)
         self._scaler = torch.amp.GradScaler(device.type, enabled=runtime.precision == "fp16")

@@ -24,7 +24,10 @@ from iciclegcn.nn.propagate import Propagation
 # Eigenvectors used, by the number of clusters. K of them tell K parts apart only where these are
 # hardly connected; which number is best differs from graph to graph, and modularity tells.
 _WIDTHS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.75)
-_REFINED = 5  # so many of the best candidates have their nodes moved
+_REFINED = 8  # so many of the best candidates have their nodes moved
+# Modularities closer than this share of what is missing to a perfect cut are alike: there the code,
+# which has seen the features, decides.
+_ALIKE = 0.01
 
 
 def graph_partition(
@@ -39,8 +42,8 @@ def graph_partition(
 
     Candidates are k-means on the rows of the leading eigenvectors, scaled to norm 1, and the
     largest entries of the code, averaged over the graph. In the best, single nodes then move to the
-    cluster that most of their edges lead to, as far as the modularity gains; the best of what
-    comes of it is taken.
+    cluster that most of their edges lead to, as far as the modularity gains. Of those that are then
+    alike in modularity, the one that tells most of the code is taken.
 
     Args:
         code: Softmax code [N, K].
@@ -70,12 +73,25 @@ def graph_partition(
         refine_partition(edge_index, start, num_clusters, torch.Generator().manual_seed(seed))
         for start in sorted(starts, key=rank, reverse=True)[:_REFINED]
     ]
-    assignments = max(moved, key=rank)
+    used, best = max(map(rank, moved))
+    enough = best - _ALIKE * max(0.0, 1 - 1 / num_clusters - best)
+    alike = [each for each in moved if rank(each) >= (used, enough)]
+    assignments = max(alike, key=lambda each: _information(each, code))
     warn_of_missing_clusters(assignments.numpy(), num_clusters, monitor)
     sums = code.new_zeros(num_clusters, num_clusters).index_add_(0, assignments, code)
     sizes = torch.bincount(assignments, minlength=num_clusters)[:, None]
     centers = (sums / sizes.clamp(min=1)).float().numpy()
     return InitialPartition(assignments.numpy(), centers, 0, modularity(edge_index, assignments))
+
+
+def _information(assignments: Tensor, code: Tensor) -> float:
+    """Mutual information of hard clusters [N] and a soft code [N, K], in nats."""
+    num_clusters = code.size(1)
+    joint = torch.zeros(num_clusters, num_clusters, dtype=torch.float64)
+    joint.index_add_(0, assignments, code.double())
+    joint /= joint.sum()
+    apart = joint.sum(dim=1, keepdim=True) * joint.sum(dim=0, keepdim=True)
+    return float(torch.special.xlogy(joint, joint / apart.clamp_min(1e-300)).sum())
 
 
 def _spectral_partitions(

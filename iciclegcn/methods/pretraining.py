@@ -54,7 +54,8 @@ def pretrain(
     options, ranks = config.pretrain, runtime.ranks
     runtime.seed_everything("pretrain")
     model = PretrainModel(config, images.shape[1])
-    start_trained(model.backbone, config.backbone)
+    size = config.data.image_size or images.shape[-1]
+    start_trained(model.backbone, config.backbone, size)
     model = model.to(runtime.device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(
         model.parameters(), options.learning_rate, weight_decay=options.weight_decay, fused=True

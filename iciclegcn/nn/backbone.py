@@ -43,17 +43,19 @@ def build_backbone(config: BackboneConfig, in_channels: int = 3) -> tuple[nn.Mod
     return network, channels
 
 
-def start_trained(backbone: nn.Module, config: BackboneConfig) -> None:
+def start_trained(backbone: nn.Module, config: BackboneConfig, image_size: int) -> None:
     """Let training start from the weights that a backbone comes with, if it does.
 
     Args:
         backbone: Of `build_backbone`; changed in place.
         config: The same.
+        image_size: Side in pixels of the views that it will see.
 
     Raises:
-        UserError: If the weights cannot be had.
+        UserError: If the weights cannot be had, or the network does not take such views.
     """
     if isinstance(backbone, PretrainedNetwork):
+        backbone.require_size(image_size)
         load_trained_weights(backbone, config)
 
 

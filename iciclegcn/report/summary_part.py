@@ -52,9 +52,10 @@ def _sentence(contents: Contents) -> str:
     scores = (contents.metrics.get("heads") or {}).get("output")
     if scores is None:
         return f"{sentence} No truth was given, so nothing here says whether they are right."
+    which = "of those with a cluster" if (contents.clusters < 0).any() else "of them"
     return (
-        f"{sentence} Compared with the truth afterwards, {scores['acc']:.1%} of them are in the "
-        "cluster that stands for their class."
+        f"{sentence} Compared with the truth afterwards, {scores['acc']:.1%} {which} are in the "
+        "one that stands for their class."
     )
 
 

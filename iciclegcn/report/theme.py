@@ -31,7 +31,7 @@ DARK = {
 # Told apart on light and on dark ground; more clusters take hues between them.
 _FEW = (
     *("#4269d0", "#e3a008", "#e4572e", "#2aa198", "#3f9b3f"),
-    *("#e56b9f", "#9656d6", "#6aa9ec", "#9c6b4e", "#8a9199"),
+    *("#e56b9f", "#9656d6", "#6aa9ec", "#9c6b4e", "#7d8a1f"),
 )
 _GOLDEN_ANGLE = 0.381966  # of a turn: neighbours in number are far apart in hue
 UNASSIGNED = "#8a9199"

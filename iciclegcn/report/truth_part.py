@@ -25,6 +25,7 @@ _HEADS = {
     "pretrained_code": "code before the graphs (stage 1)",
     "kmeans_features": "k-means on the features",
     "base": "the run before",
+    "all_images": "the same, none left unassigned",
 }
 _KINDS = ("success", "false negative", "false positive")
 _MOST_CLASSES = 20

@@ -80,8 +80,8 @@ class ShellCommand:
 def commands_of(page: str) -> list[ShellCommand]:
     """The commands of a page in order: those in blocks, then those in the text.
 
-    A pattern such as ``iciclegcn run NAME`` in the text is no command. What is printed twice is
-    there once.
+    The name of a command, such as ``iciclegcn run``, and a pattern, such as ``iciclegcn run NAME``,
+    are none where they stand in the text. What is printed twice is there once.
     """
     texts = dict.fromkeys(_texts((ROOT / page).read_text("utf-8")))
     return [ShellCommand(page, text) for text in texts]
@@ -98,7 +98,8 @@ def _texts(markdown: str) -> Iterator[str]:
             if shown and shlex.split(text, comments=True):
                 yield " ".join(text.split())
     for text in _INLINE.findall(_BLOCK.sub("", markdown)):
-        if "benchmarks." in text or not _PLACEHOLDER.search(text):
+        is_name = re.fullmatch(r"iciclegcn [\w-]+", text)
+        if "benchmarks." in text or not (is_name or _PLACEHOLDER.search(text)):
             yield " ".join(text.removesuffix("...").split())
 
 

@@ -44,7 +44,8 @@ BENCHMARKS_CUT = {
     "benchmarks.digits": "--seeds 1 --out out.json",
     "benchmarks.cifar10": "--seeds 1 --images 100 --out out.json",
     "benchmarks.features": "--rows 120 --times 300 --folder planted --out out.json",
-    "benchmarks.graph_build": "--num-nodes 600 --sizes 600 --repeats 1 --out out.json",
+    "benchmarks.graph_build": "--num-nodes 600 --sizes 600 --sides ours faiss_flat "
+    "--repeats 1 --out out.json",
     "benchmarks.gcc_epoch": "--steps 1 --images 600 --out out.json",
     "benchmarks.k_combinations": "--seeds 1 --out out.json",
     "benchmarks.methods": "--seeds 1 --minutes 0.02 --rows k-means --out results",

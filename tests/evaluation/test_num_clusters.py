@@ -63,6 +63,13 @@ def test_the_same_seed_gives_the_same_curves() -> None:
     assert (other.silhouette != first.silhouette).any()
 
 
+def test_togetherness_is_nothing_for_neighbours_drawn_at_random() -> None:
+    rows = groups(3, size=200)
+    drawn = np.random.default_rng(0).integers(0, len(rows), (len(rows), 10))
+    found = num_clusters_curves(rows, drawn, [2, 3, 4], resamples=2)
+    np.testing.assert_allclose(found.togetherness, 0, atol=0.05)
+
+
 def test_a_sample_of_many_rows_is_enough() -> None:
     rows = groups(4, size=200)
     found = curves(rows, [3, 4, 5], sample_size=160)

@@ -16,15 +16,16 @@ def suggest(
     togetherness: float = 0.95,
     spread: float = 0.0,
     numbers: np.ndarray = NUMBERS,
+    pairs: int = 1,
 ) -> Suggestion:
-    """From two resamples around the given means."""
-    shift = np.array([[-spread], [spread]])
+    """From pairs of resamples around the given means."""
+    shift = np.array([[-spread], [spread]] * pairs)
     curves = Curves(
         numbers,
         np.array(stability) + shift,
         np.array(silhouette) + 0 * shift,
-        np.full((2, len(numbers)), of_one),
-        np.full((2, len(numbers)), togetherness),
+        np.full((2 * pairs, len(numbers)), of_one),
+        np.full((2 * pairs, len(numbers)), togetherness),
     )
     return suggest_num_clusters(curves)
 
@@ -41,6 +42,8 @@ def test_numbers_within_the_error_of_the_best_do_as_well() -> None:
     stability = [*PEAK[:4], 0.925, 0.95, *PEAK[6:]]  # two resamples: their spread is the error
     found = suggest(stability, HILL, spread=0.03)
     assert (found.num_clusters, found.low, found.high) == (6, 6, 7)
+    found = suggest(stability, HILL, spread=0.03, pairs=4)  # more resamples tell more
+    assert (found.num_clusters, found.low, found.high) == (7, 7, 7)
     found = suggest(stability, HILL, spread=0.001)
     assert (found.num_clusters, found.low, found.high) == (7, 7, 7)
     close = [*PEAK[:4], 0.94, 0.95, *PEAK[6:]]  # within .015, however small the error

@@ -98,7 +98,7 @@ def test_every_step_is_logged_and_every_option_matters() -> None:
     monitor = Keeper()
     plain = train(config(epochs=2), monitor)
     assert [row["step"] for row in monitor.rows] == list(range(6))
-    weights = plain.encoder[0].weight
+    weights = plain.state_dict()["encoder.0.weight"]
     for change in (
         {"learning_rate": 1e-2},
         {"weight_decay": 0.1},
@@ -111,8 +111,8 @@ def test_every_step_is_logged_and_every_option_matters() -> None:
         {"batch_size": 30},
         {"epochs": 3},
     ):
-        changed = train(config(**{"epochs": 2, **change})).encoder[0].weight
-        assert not torch.equal(changed, weights), change
+        changed = train(config(**{"epochs": 2, **change})).state_dict()
+        assert not torch.equal(changed["encoder.0.weight"], weights), change
 
 
 def test_an_interrupted_training_goes_on_to_the_same_weights(

@@ -6,7 +6,7 @@ from torch import Tensor
 from graphs import knn, scale_graphs
 from iciclegcn.config import MGCNConfig
 from iciclegcn.evaluation.metrics import clustering_metrics
-from iciclegcn.methods.graph_partition import graph_partition
+from iciclegcn.methods.graph_partition import _information, graph_partition
 from iciclegcn.methods.training_nodes import prepare_graphs
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn.propagate import Propagation
@@ -62,6 +62,24 @@ def test_the_code_is_a_candidate_too(monkeypatch: pytest.MonkeyPatch) -> None:
     code = torch.nn.functional.one_hot(torch.from_numpy(y)).float()
     found = graph_partition(code, graph, OPTIONS, seed=0, monitor=NullMonitor())
     assert clustering_metrics(y, found.assignments)["acc"] == 1
+
+
+def test_of_partitions_that_the_graph_finds_alike_the_code_decides() -> None:
+    # Four rings and two clusters: every pairing cuts no edge and is as large.
+    graph, y = rings(4)
+    for pairs in ([0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 1, 0]):
+        truth = np.array(pairs)[y]
+        code = 0.4 + 0.2 * torch.nn.functional.one_hot(torch.from_numpy(truth)).float()
+        found = graph_partition(code, graph, OPTIONS, seed=0, monitor=NullMonitor())
+        assert clustering_metrics(truth, found.assignments)["acc"] == 1
+
+
+def test_information_is_that_of_the_joint_distribution() -> None:
+    assignments = torch.tensor([0, 1, 2, 2])
+    certain = torch.nn.functional.one_hot(assignments).float()
+    # Known clusters tell all: the entropy of 1/4, 1/4, 1/2.
+    assert _information(assignments, certain) == pytest.approx(1.5 * np.log(2))
+    assert _information(assignments, torch.full((4, 3), 1 / 3)) == pytest.approx(0, abs=1e-12)
 
 
 def test_the_same_seed_gives_the_same_partition() -> None:

@@ -133,10 +133,17 @@ def test_what_a_reader_must_know_is_said(tmp_path: Path) -> None:
     contents.metrics["silhouette"] = 0.05  # type: ignore[index]
     contents.manifest.set_data({"num_images": 6, "skipped": 2, "shape": [6, 3, 20, 20]})
     html = made(contents)
+    assert "No truth was given" in html
     assert "1 clusters are empty and the largest one holds 80% of the images" in html
     assert "The silhouette is low (0.050)" in html
     assert "1 images were too uncertain and are left unassigned" in html
     assert "2 files could not be read" in html
+
+
+def test_accuracy_is_said_to_be_of_those_with_a_cluster(tmp_path: Path) -> None:
+    assert "83.3% of them are in the one" in made(example(tmp_path))
+    some = example(tmp_path, clusters=np.array([0, 0, 0, 1, 1, -1]))
+    assert "83.3% of those with a cluster are in the one" in made(some)
 
 
 def test_hundreds_of_clusters_and_classes_are_shortened(tmp_path: Path) -> None:

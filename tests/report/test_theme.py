@@ -2,7 +2,14 @@ import re
 
 import pytest
 
-from iciclegcn.report.theme import DARK, LIGHT, cluster_colours, variables, with_light_colours
+from iciclegcn.report.theme import (
+    DARK,
+    LIGHT,
+    UNASSIGNED,
+    cluster_colours,
+    variables,
+    with_light_colours,
+)
 
 
 def luminance(colour: str) -> float:
@@ -32,7 +39,7 @@ def test_text_is_readable_on_the_accent(colours: dict[str, str]) -> None:
 @pytest.mark.parametrize("num_clusters", [0, 2, 10, 11, 100])
 def test_every_cluster_has_a_colour_of_its_own(num_clusters: int) -> None:
     colours = cluster_colours(num_clusters)
-    assert len(set(colours)) == num_clusters
+    assert len({*colours, UNASSIGNED}) == num_clusters + 1
     assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in colours)
 
 

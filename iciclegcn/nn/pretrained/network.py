@@ -70,23 +70,37 @@ class PretrainedNetwork(ImageNetwork):
             digest.update(flat.view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
-    @torch.inference_mode()
+    def require_size(self, side: int) -> None:
+        """Make sure that views of a size can be shown.
+
+        Args:
+            side: Of the views, in pixels.
+
+        Raises:
+            UserError: If the network cannot take them.
+        """
+        self._try(self.preprocess(torch.zeros(1, 3, side, side)), "data.image_size")
+
     def _width(self) -> int:
+        size = self.preprocess.shown.image_size
+        return self._try(torch.zeros(1, 3, size, size), "backbone.image_size").size(1)
+
+    @torch.inference_mode()
+    def _try(self, images: Tensor, option: str) -> Tensor:
+        """The rows of images that are only there to be tried."""
         training = self.network.training
         self.network.eval()  # a row through batch normalisation has no variance, and leaves marks
-        size = self.preprocess.shown.image_size
         try:
-            output = self.network(torch.zeros(1, 3, size, size))
+            output = self.network(images)
         # Whatever a network raises when an image does not fit it; some only assert.
         except (RuntimeError, ValueError, AssertionError) as error:
             reason = " ".join(str(error).split())[:160]
             raise UserError(
-                f"'{self._name}' does not take images of {size} pixels ({reason}); give the size "
-                "that it was made for with --backbone.image_size"
+                f"'{self._name}' does not take images of {images.size(-1)} pixels ({reason}); "
+                f"give a size that it was made for with --{option}"
             ) from error
-        rows = self._rows(output)
         self.network.train(training)
-        return rows.size(1)
+        return self._rows(output)
 
     def _scaled(self, output: object) -> Tensor:
         rows = self._rows(output)

@@ -5,7 +5,7 @@ const map = (() => {
   const data = JSON.parse(byId("map-data").textContent);
   const canvas = byId("map-canvas"), stage = byId("map-stage"), tip = byId("map-tip");
   const context = canvas.getContext("2d");
-  const MARGIN = 24, LARGEST = 200, ROOM = 2300, NARROW = 600;
+  const MARGIN = 24, LARGEST = 200, ROOM = 2300, NARROW = 600, MANY = 40;
 
   const bytes = (packed) => Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
   const xy = new Uint16Array(bytes(data.xy).buffer);
@@ -93,7 +93,8 @@ const map = (() => {
       }
     }
     context.globalAlpha = 1;
-    if (!pictures && byId("map-colour").value === "cluster") names();
+    const legible = centers.length <= MANY || view.scale > 3;
+    if (!pictures && legible && byId("map-colour").value === "cluster") names();
     if (shown >= 0) ring(toX(shown), toY(shown), pictures ? 24 : radius + 4);
     stage.dataset.zoom = view.scale.toFixed(2);
     stage.dataset.visible = visible.length;
