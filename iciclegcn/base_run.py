@@ -72,8 +72,8 @@ def read_classifier(artefacts: RunArtefacts, config: Config) -> AnyClassifier:
     """
     if config.stages == "features":
         raise UserError(
-            f"the run in '{artefacts.path}' has no classifier of images: its features are given, or "
-            "a frozen backbone's"
+            f"the run in '{artefacts.path}' has no classifier of images: its features are "
+            "given, or a frozen backbone's"
         )
     if config.method == "icicle":
         return _icicle_classifier(artefacts, config)

@@ -31,9 +31,7 @@ class Labels(NamedTuple):
     class_names: list[str]
 
 
-def read_labels(
-    source: Source, config: DataConfig, kept: npt.NDArray[np.int64]
-) -> Labels | None:
+def read_labels(source: Source, config: DataConfig, kept: npt.NDArray[np.int64]) -> Labels | None:
     """The truth of a source's kept images, or None where there is none.
 
     It comes from ``config.labels`` (a CSV file), from the folders with
@@ -104,9 +102,7 @@ def folder_classes(name: str, paths: Sequence[str]) -> list[str]:
     return [parts[0] for parts in folders]
 
 
-def _named_truth(
-    source: Source, dataset: NamedDataset
-) -> tuple[npt.NDArray[np.int64], list[str]]:
+def _named_truth(source: Source, dataset: NamedDataset) -> tuple[npt.NDArray[np.int64], list[str]]:
     if dataset.name in ("digits", "mnist5k"):
         return _digit_truth(dataset.name), [str(digit) for digit in range(10)]
     if isinstance(source, TorchvisionSource):
