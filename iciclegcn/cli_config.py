@@ -174,7 +174,8 @@ def _refuse_idle(given: Mapping[str, object], method: str, then: str | None) -> 
 
 def _refuse_idle_stages(given: Mapping[str, object], config: Config) -> None:
     """Likewise those of a stage that the run does not have."""
-    idle = ("pretrain.", "views.") if config.stages == "features" else ("encode.",)
+    on_features = config.stages == "features"
+    idle: tuple[str, ...] = ("pretrain.", "views.") if on_features else ("encode.",)
     if config.data.kind == "features":
         idle += ("backbone.", *_OF_IMAGES)
     elif config.stages != "features":
