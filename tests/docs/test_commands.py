@@ -161,8 +161,8 @@ def test_every_command_is_understood(command: ShellCommand) -> None:
 def test_benchmarks_run_as_they_are_printed(command: str, workplace: Path) -> None:
     shown, separator, passed_on = command.replace(".venv/bin/", "").partition(" -- ")
     if "DIR" in shown:
-        add_run(workplace, "runs/photos")
-        shown = re.sub(r"(--runs?) DIR", r"\1 runs/photos", shown).replace("DIR", "work")
+        add_run(workplace, "runs/known")
+        shown = re.sub(r"(--runs?) DIR", r"\1 runs/known", shown).replace("DIR", "work")
     cut = "" if "--help" in shown else BENCHMARKS_CUT[ShellCommand("", shown).words[2]]
     run_in_bash(f"{shown} {cut}{separator}{passed_on}")
 

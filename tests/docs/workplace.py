@@ -15,6 +15,7 @@ from tests.tiny_networks import write_torchscript
 RUNS = {
     "runs/photos": "run photos --num-clusters 4 --out runs/photos",
     "runs/features": "cluster --features features.npy --num-clusters 4 --out runs/features",
+    "runs/known": "run photos --num-clusters 4 --labels-from-folders --out runs/known",
     "runs/gcc": "run photos --num-clusters 4 --method gcc --out runs/gcc",
 }
 _CLASSES = ("apples", "boats", "cats", "doors")
