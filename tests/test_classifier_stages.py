@@ -170,7 +170,7 @@ def test_both_runs_may_move_together(copy: Path) -> None:
     (out / "assignments.csv").unlink()
     recorder = Recorder()
     run(read_config(out), out, reporter=recorder)
-    assert recorder.done == ["assign", "graph", "evaluate"]
+    assert recorder.done == ["assign", "graph", "evaluate", "report"]
 
 
 def test_stages_have_commands_of_their_own(copy: Path) -> None:

@@ -50,7 +50,7 @@ def config(images: Path) -> Config:
 def test_a_run_leaves_every_result(config: Config, tmp_path: Path) -> None:
     recorder = Recorder()
     out = run(config, tmp_path / "run", reporter=recorder)
-    assert recorder.done == STAGES
+    assert recorder.done == [*STAGES, "report"]
     assignments = RunArtefacts(out).read_assignments()
     assert assignments.paths == [str(index) for index in range(NUM_IMAGES)]
     assert set(assignments.clusters) <= set(range(4))
@@ -196,7 +196,7 @@ def test_new_labels_only_repeat_the_evaluation(
     labels = write_labels(tmp_path / "labels.csv")
     recorder = Recorder()
     run(tiny_config(images, data__labels=str(labels)), out, reporter=recorder)
-    assert recorder.done == ["evaluate"]
+    assert recorder.done == ["evaluate", "report"]
     assert (out / "assignments.csv").read_bytes() == assignments
     metrics = RunArtefacts(out).read_metrics()
     assert metrics["heads"]["output"]["acc"] > 0
@@ -214,7 +214,7 @@ def test_labels_that_do_not_fit_leave_the_label_free_figures(images: Path, tmp_p
     write_labels(labels)
     recorder = Recorder()
     run(config, out, reporter=recorder)
-    assert recorder.done == ["evaluate"]
+    assert recorder.done == ["evaluate", "report"]
 
 
 def test_importing_the_pipeline_loads_no_torch() -> None:

@@ -61,7 +61,9 @@ def test_queries_shared_by_two_ranks_find_the_same_neighbours(
 def test_cells_shared_by_two_ranks_train_as_on_one(one: Results, both: list[Results]) -> None:
     expected, found = one["clustered"], both[0]["clustered"]
     assert len(found) == len(expected) == 6
-    assert found == both[1]["clustered"]
+    # Rank 0 alone sees the clusters of all nodes, and how many change.
+    losses = [{name: row[name] for name in row if name != "changed"} for row in found]
+    assert losses == both[1]["clustered"]
     for row, other in zip(expected, found, strict=True):
         assert other == pytest.approx(row, rel=1e-4)
 
