@@ -22,6 +22,7 @@ demo: $(INSTALLED)  ## Cluster scikit-learn's digits into runs/demo: about a min
 	$(BIN)/iciclegcn run digits --out $(DEMO)
 	@echo
 	@echo "Clusters: $(DEMO)/assignments.csv (path, cluster, confidence)"
+	@echo "Report:   $(DEMO)/report.html (open it in a browser)"
 	@echo "Figures:  $(DEMO)/metrics.json (the digits' truth is used for these figures only)"
 	@echo "Settings: $(DEMO)/config.yaml"
 
