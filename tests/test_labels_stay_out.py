@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from iciclegcn.config import Config
 from iciclegcn.pipeline import run, run_stage
 from iciclegcn.run_artefacts import RunArtefacts
 from tests.tiny_run import (
     tiny_config,
+    tiny_features,
     tiny_gcc,
     tiny_on_a_run,
+    write_features,
     write_images,
     write_labels,
 )
@@ -29,17 +32,24 @@ def contents(out: Path) -> dict[str, bytes]:
     return {str(file.relative_to(out)): file.read_bytes() for file in files}
 
 
-def test_true_permuted_and_absent_labels_give_the_same_bytes(tmp_path: Path) -> None:
-    images = write_images(tmp_path / "images.npy")
+@pytest.mark.parametrize("given", ["images", "features"])
+def test_true_permuted_and_absent_labels_give_the_same_bytes(given: str, tmp_path: Path) -> None:
+    def configured(labels: Path | None) -> Config:
+        truth = labels and str(labels)
+        if given == "images":
+            return tiny_config(write_images(tmp_path / "given.npy"), data__labels=truth)
+        return tiny_features(write_features(tmp_path / "given.npy"), data__labels=truth)
+
     true = write_labels(tmp_path / "true.csv")
     permuted = write_labels(tmp_path / "permuted.csv", seed=1)
     runs = {
-        name: run(tiny_config(images, data__labels=labels and str(labels)), tmp_path / name)
+        name: run(configured(labels), tmp_path / name)
         for name, labels in (("with_true", true), ("with_permuted", permuted), ("absent", None))
     }
     results = {name: contents(out) for name, out in runs.items()}
     expected = results["absent"]
     assert {"assignments.csv", "history.jsonl", "checkpoints/mgcn.safetensors"} <= expected.keys()
+    assert {"clusters.csv", "outliers.csv", "near_duplicates.csv"} <= expected.keys()
     for name in ("with_true", "with_permuted"):
         assert results[name].keys() == expected.keys()
         differing = {file for file in expected if results[name][file] != expected[file]}
