@@ -1,5 +1,6 @@
 """ExportedProgram files, and what of them could execute code."""
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from iciclegcn.errors import UserError
 # torch.export.load unpickles these parts, and loads those compiled ones, without asking.
 _OBJECTS = ("constants/custom_obj", "constants/opaque_obj")
 _COMPILED = ("aotinductor/", "executorch/")
+_SAMPLES = "data/sample_inputs/"
 
 
 class ExportedNetwork:
@@ -57,10 +59,20 @@ def refuse_code(file: Path) -> None:
     if not zipfile.is_zipfile(file):
         raise UserError(f"'{file}' holds no ExportedProgram; save one with torch.export.save")
     with zipfile.ZipFile(file) as archive:
-        # All names lie in one folder.
-        parts = {name.partition("/")[2]: name for name in archive.namelist()}
+        names = archive.namelist()
+        # Upper and lower case are one to PyTorch's reader.
+        parts = {name.lower().partition("/")[2]: name for name in names}
+        # Files without a folder are of a PyTorch before 2.8, whose parts are all pickled; of two
+        # parts of one name it is not sure which is read.
+        if len({name.partition("/")[0] for name in names}) > 1 or len(parts) < len(names):
+            raise UserError(
+                f"'{file}' is laid out as none of today's ExportedPrograms, and loading it could "
+                "execute code; save the network anew with torch.export.save"
+            )
         found = [part for part in parts if _executes(part)]
         for part, name in parts.items():
+            if part.startswith(_SAMPLES) and not _is_data(archive.read(name)):
+                found.append(part)
             if part.endswith("_config.json"):
                 entries = json.loads(archive.read(name)).get("config", {}).values()
                 found += [part for entry in entries if entry.get("use_pickle")]
@@ -72,5 +84,14 @@ def refuse_code(file: Path) -> None:
 
 
 def _executes(part: str) -> bool:
-    legacy = part.endswith(".pt") and not part.startswith("data/sample_inputs/")
+    legacy = part.endswith(".pt") and not part.startswith(_SAMPLES)
     return legacy or any(word in part for word in (*_OBJECTS, *_COMPILED))
+
+
+def _is_data(pickled: bytes) -> bool:
+    """Whether a part is read without executing anything: else PyTorch would read it regardless."""
+    try:
+        torch.load(io.BytesIO(pickled), map_location="cpu", weights_only=True)
+    except Exception:  # whatever unpickling damaged or hostile bytes raises
+        return not pickled
+    return True
