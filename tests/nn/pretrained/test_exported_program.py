@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -116,6 +117,44 @@ def test_the_layout_of_earlier_versions_is_refused(exported: Path, tmp_path: Pat
     with pytest.raises(UserError, match="laid out as none of today's ExportedPrograms"):
         load_backbone(BackboneConfig(str(file)))
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        "__import__('os').mkdir('{}')",
+        "Add(\"__import__('os').mkdir('{}')\", 1)",
+        "eval(chr(49))",
+        "Matrix(1, 1, print)",
+        "[s0 for s0 in 1, 2]",
+    ],
+)
+def test_sizes_that_execute_code_are_refused(exported: Path, tmp_path: Path, size: str) -> None:
+    file = tmp_path / "net.pt2"
+    harmful = json.dumps(size.format(tmp_path / "made"))
+    with zipfile.ZipFile(exported) as old, zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if "/models/" in name:
+                content = re.sub(
+                    r'("expr_str": )"[^"]*"', lambda found: found[1] + harmful, content.decode()
+                ).encode()
+                assert harmful.encode() in content
+            new.writestr(name, content)
+    with pytest.raises(UserError, match=r"holds 'models/model.json', and loading that could"):
+        load_backbone(BackboneConfig(str(file)))
+    assert not (tmp_path / "made").exists()
+
+
+def test_sizes_that_pytorch_computes_pass(tmp_path: Path) -> None:
+    any_size = (torch.export.Dim("n"), torch.export.Dim.AUTO, torch.export.Dim.AUTO)
+    shapes = {"images": dict(zip((0, 2, 3), any_size, strict=True))}
+    example = (torch.zeros(2, 3, 8, 8),)
+    program = torch.export.export(tiny_network(), example, dynamic_shapes=shapes)
+    torch.export.save(program, tmp_path / "net.pt2")
+    with zipfile.ZipFile(tmp_path / "net.pt2") as archive:
+        assert b"FloorDiv(" in archive.read("net/models/model.json")
+    refuse_code(tmp_path / "net.pt2")
 
 
 def test_two_parts_of_one_name_are_refused(exported: Path, tmp_path: Path) -> None:
