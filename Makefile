@@ -21,7 +21,7 @@ help:  ## Show this list
 demo: $(INSTALLED)  ## Cluster scikit-learn's digits into runs/demo: about a minute on two cores
 	$(BIN)/iciclegcn run digits --out $(DEMO)
 	@echo
-	@echo "Clusters: $(DEMO)/assignments.csv (path, cluster, confidence)"
+	@echo "Clusters: $(DEMO)/assignments.csv (path, cluster, confidence, margin, agreement)"
 	@echo "Report:   $(DEMO)/report.html (open it in a browser)"
 	@echo "Figures:  $(DEMO)/metrics.json (the digits' truth is used for these figures only)"
 	@echo "Settings: $(DEMO)/config.yaml"

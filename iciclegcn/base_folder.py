@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from iciclegcn.config import Config
+from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_folder import read_config
@@ -102,7 +103,7 @@ def base_reference(base: Path, out: Path) -> str:
     Raises:
         UserError: If the two are one folder.
     """
-    inner, outer = out.expanduser().resolve(), base.expanduser().resolve()
+    inner, outer = user_path(out).resolve(), user_path(base).resolve()
     if inner == outer:
         raise UserError(f"'{out}' is the run to begin with; give another --out")
     if inner.is_relative_to(outer):

@@ -11,6 +11,7 @@ from iciclegcn.backbone_choice import suit_backbone
 from iciclegcn.cli_options import DEFAULT_DATA, DEFAULT_PRESET, SECTIONS, on_a_run_fields
 from iciclegcn.config import Config
 from iciclegcn.config_values import build_config, config_fields, flatten, read_config_file
+from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 from iciclegcn.presets import preset_config, preset_on_a_run
 
@@ -134,7 +135,7 @@ def default_out(config: Config) -> Path:
 
     With ``-<method>`` before the preset unless that is icicle.
     """
-    name = Path(config.data.source.partition(":")[0]).expanduser().resolve().stem
+    name = user_path(config.data.source.partition(":")[0]).resolve().stem
     safe = re.sub(r"[^\w.-]+", "_", name).strip("._") or "images"
     method = "" if config.method == "icicle" else f"-{config.method}"
     return Path("runs") / f"{safe}{method}-{config.preset}-{config.seed}"

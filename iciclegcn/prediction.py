@@ -14,6 +14,7 @@ from iciclegcn.config import Config
 from iciclegcn.config_values import build_config
 from iciclegcn.data.decode import pillow_warnings
 from iciclegcn.data.new_items import Batch, New, NewItems, open_new_images, open_new_rows
+from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 from iciclegcn.evaluation.per_image import UNASSIGNED, ImageFacts, image_facts
 from iciclegcn.monitor import NullMonitor, StageMonitor
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from iciclegcn.predictors import Predictor
 
 BATCH_SIZE = 512
+_ROUNDING = 5e-7  # of confidences in assignments.csv
 
 
 class Predictions(NamedTuple):
@@ -104,7 +106,7 @@ class Run:
         Raises:
             UserError: If there is no run, or its clusters are not there; names the command to run.
         """
-        run = open_base(Path(path).expanduser())
+        run = open_base(user_path(path))
         given = {"device": device, "precision": precision}
         changes = {name: value for name, value in given.items() if value is not None}
         return cls(run._replace(config=build_config(run.config, changes)))
@@ -231,4 +233,5 @@ def _joined(parts: Sequence[Predictions]) -> Predictions:
 def _confidence_floor(artefacts: RunArtefacts) -> float:
     """The largest confidence at which the run left an image unassigned; -1 where it left none."""
     known = artefacts.read_assignments()
-    return float(known.confidences[known.clusters == UNASSIGNED].max(initial=-1.0))
+    left_out = known.confidences[known.clusters == UNASSIGNED]
+    return float(left_out.max()) + _ROUNDING if len(left_out) else -1.0

@@ -205,9 +205,8 @@ class RunArtefacts:
         """Read ``clusters.csv``."""
         return run_tables.read_clusters(self.path / "clusters.csv")
 
-    def write_outliers(self, outliers: Outliers) -> None:
-        """Write ``outliers.csv``."""
-        given = self.read_assignments()
+    def write_outliers(self, outliers: Outliers, given: Assignments) -> None:
+        """Write ``outliers.csv``, with the paths and clusters that were given."""
         file = self.path / "outliers.csv"
         run_tables.write_outliers(file, outliers, given.paths, given.clusters)
 
@@ -215,9 +214,8 @@ class RunArtefacts:
         """Read ``outliers.csv``."""
         return run_tables.read_outliers(self.path / "outliers.csv")
 
-    def write_near_duplicates(self, found: NearDuplicates) -> None:
-        """Write ``near_duplicates.csv``."""
-        paths = self.read_assignments().paths
+    def write_near_duplicates(self, found: NearDuplicates, paths: Sequence[str]) -> None:
+        """Write ``near_duplicates.csv``, with the paths of all images."""
         run_tables.write_near_duplicates(self.path / "near_duplicates.csv", found, paths)
 
     def read_near_duplicates(self) -> NearDuplicates:

@@ -29,9 +29,9 @@ def write_quality_tables(folder: RunFolder) -> dict[str, Any]:
         )
     )
     outliers = find_outliers(indices, squared_distances)
-    artefacts.write_outliers(outliers)
+    artefacts.write_outliers(outliers, given)
     copies = find_near_duplicates(indices, squared_distances)
-    artefacts.write_near_duplicates(copies)
+    artefacts.write_near_duplicates(copies, given.paths)
     return {
         "outliers": len(outliers.indices),
         "near_duplicates": len(copies.indices),

@@ -166,7 +166,11 @@ def test_the_table_is_that_of_the_run(photographs: Path, tmp_path: Path) -> None
         (["a/1.png", "b/1.png"], ["a__1.png", "b__1.png"]),
         (["A/x.png", "a/X.png"], ["0__A__x.png", "1__a__X.png"]),
         (["/data/../1.png", "c:\\1.png"], ["data__1.png", "c___1.png"]),
-        (["a__b.png", "a/b.png", "c/b.png"], ["0__a__b.png", "1__a__b.png", "c__b.png"]),
+        (["a__b.png", "a/b.png", "c/b.png"], ["0__a__b.png", "1__a__b.png", "2__c__b.png"]),
+        (
+            ["a/b.png", "a__b.png", "c/b.png", "0__a__b.png"],
+            ["0__a__b.png", "1__a__b.png", "2__c__b.png", "3__0__a__b.png"],
+        ),
     ],
 )
 def test_no_two_files_share_a_name(paths: list[str], names: list[str]) -> None:

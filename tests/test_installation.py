@@ -61,6 +61,7 @@ def test_the_extras_are_those_of_setup() -> None:
         for extra in EXTRAS
     }
     assert told == promised
+    assert len(EXTRAS) == len(told)  # none is told twice
 
 
 def test_all_that_is_needed_is_here() -> None:

@@ -1,5 +1,6 @@
 """What finished runs say of new images: right, in order, and the same however they are given."""
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -167,12 +168,22 @@ def test_a_run_that_left_images_unassigned_leaves_as_uncertain_ones_so_too(
 ) -> None:
     run = Run.load(icicle)
     certain = run.predict(NEW).confidences
-    run._floor = float(np.median(certain))
+    run._floor = float(np.sort(certain)[5])
     found = run.predict(NEW)
     np.testing.assert_array_equal(found.clusters == -1, certain <= run._floor)
     assert run.predict_to(NEW, str(tmp_path / "new.csv")).unassigned == int(
         (found.clusters == -1).sum()
     )
+
+
+def test_as_uncertain_is_what_the_run_left_out_before_it_was_rounded(
+    icicle: Path, tmp_path: Path
+) -> None:
+    copied = Path(shutil.copytree(icicle, tmp_path / "run"))
+    artefacts = Run.load(copied).artefacts
+    soft = np.array([[0.6123454, 0.3876546], [0.6123464, 0.3876536]])
+    artefacts.write_assignments(["a", "b"], soft, abstain=0.5)
+    assert soft[0, 0] <= Run.load(copied)._floor < soft[1, 0]
 
 
 def test_prediction_leaves_global_generators_and_the_run_alone(icicle: Path) -> None:

@@ -3,10 +3,10 @@
 import argparse
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iciclegcn.data.named import NAMED, NamedDataset
+from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     """
     from iciclegcn.data.availability import find_dataset
 
-    root = None if options.root is None else Path(options.root).expanduser()
+    root = None if options.root is None else user_path(options.root)
     if root is not None and not root.is_dir():
         raise UserError(f"'--root' must be a folder (got '{options.root}')")
     found = [(dataset, find_dataset(dataset, root)) for dataset in NAMED.values()]

@@ -2,8 +2,8 @@
 
 import argparse
 import sys
-from pathlib import Path
 
+from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 
 _EPILOG = """\
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     from iciclegcn.progress import make_reporter
     from iciclegcn.reporting_monitor import ReportingMonitor
 
-    finished, to = open_base(Path(options.run).expanduser()), Path(options.to).expanduser()
+    finished, to = open_base(user_path(options.run)), user_path(options.to)
     if to.suffix.lower() in _TABLES:
         if options.copy or options.link:
             flag = "--copy" if options.copy else "--link"

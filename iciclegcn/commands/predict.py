@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iciclegcn.data.user_paths import user_path
+
 if TYPE_CHECKING:
     from iciclegcn.prediction import PredictionSummary
 
@@ -54,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     from iciclegcn.progress import make_reporter
     from iciclegcn.reporting_monitor import ReportingMonitor
 
-    out = Path(options.out).expanduser() if options.out else None
+    out = user_path(options.out) if options.out else None
     if out is not None:
         require_table(out)
     finished = Run.load(options.run, device=options.device, precision=options.precision)

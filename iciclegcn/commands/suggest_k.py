@@ -4,9 +4,9 @@ import argparse
 import sys
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     reporter = make_reporter(sys.stderr)
     monitor = ReportingMonitor(reporter)
     try:
-        with RunFolder.open(Path(options.run).expanduser()) as folder:
+        with RunFolder.open(user_path(options.run)) as folder:
             reporter.begin("suggest-k")
             found = suggest_k(
                 folder,

@@ -16,6 +16,7 @@ from iciclegcn.config import DataConfig
 from iciclegcn.data.base import ImageSource
 from iciclegcn.data.cache_build import IMAGES_FILE, CacheMeta, build, read_meta
 from iciclegcn.data.decode import DECODE_VERSION, Pixels
+from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 from iciclegcn.monitor import StageMonitor
 
@@ -100,7 +101,7 @@ def default_cache_dir() -> Path:
     """$ICICLEGCN_CACHE, else ``iciclegcn`` in $XDG_CACHE_HOME, else in ``~/.cache``."""
     own = os.environ.get("ICICLEGCN_CACHE")
     if own:
-        return Path(own).expanduser()
+        return user_path(own)
     shared = os.environ.get("XDG_CACHE_HOME")
     return (Path(shared) if shared else Path.home() / ".cache") / "iciclegcn"
 

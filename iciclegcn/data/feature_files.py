@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from iciclegcn.data.base import path_exists, printable
+from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 
 Block = npt.NDArray[np.float32]
@@ -152,11 +153,11 @@ def open_matrix_files(source: str) -> list[MatrixFile]:
 
 def _split(source: str) -> tuple[Path, str | None]:
     """The path of FILE:NAME and the name, where no file is called all of it."""
-    path = Path(source).expanduser()
+    path = user_path(source)
     found = re.fullmatch(r"(.+):([^:/\\]+)", source)
     if found is None or path_exists(path):
         return path, None
-    return Path(found[1]).expanduser(), found[2]
+    return user_path(found[1]), found[2]
 
 
 def _open_file(file: Path, part: str | None) -> MatrixFile:

@@ -14,6 +14,7 @@ from iciclegcn.config import DataConfig
 from iciclegcn.data.base import Source
 from iciclegcn.data.named import NamedDataset
 from iciclegcn.data.torchvision_sets import TorchvisionSource, read_truth
+from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 
 _SPLITS = frozenset({"train", "test", "val", "valid", "validation"})
@@ -47,7 +48,7 @@ def read_labels(source: Source, config: DataConfig, kept: npt.NDArray[np.int64])
     """
     check_label_options(source, config)
     if config.labels is not None:
-        return _encode(_file_classes(source, Path(config.labels).expanduser(), kept))
+        return _encode(_file_classes(source, user_path(config.labels), kept))
     if config.labels_from_folders:
         classes = folder_classes(source.name, source.paths)
         return _encode([classes[index] for index in kept])
@@ -65,7 +66,7 @@ def check_label_options(source: Source, config: DataConfig) -> None:
     """
     if config.labels is not None and config.labels_from_folders:
         raise UserError("'--labels' and '--labels-from-folders' exclude each other; give one")
-    if config.labels is not None and not Path(config.labels).expanduser().is_file():
+    if config.labels is not None and not user_path(config.labels).is_file():
         raise UserError(f"the labels' file '{config.labels}' does not exist; check '--labels'")
     if config.labels_from_folders and not source.has_folders:
         raise UserError(

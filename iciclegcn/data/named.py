@@ -5,6 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from iciclegcn.data.user_paths import user_path
+
 # The 10 and 15 classes of the literature (DAC, 2017), as folders of ImageNet-1k's training split.
 IMAGENET10 = (
     "n02056570",
@@ -186,7 +188,7 @@ def find_named(source: str) -> NamedDataset | None:
 def dataset_root(source: str) -> Path:
     """Where a named set's files are: ROOT of ``name:ROOT``, else $ICICLEGCN_DATA, else ./data."""
     root = source.partition(":")[2] or os.environ.get("ICICLEGCN_DATA") or "data"
-    return Path(root).expanduser()
+    return user_path(root)
 
 
 def closest_name(source: str) -> str | None:

@@ -17,6 +17,7 @@ from iciclegcn.data.feature_files import ArrayFile
 from iciclegcn.data.features import FeatureSource, open_features
 from iciclegcn.data.files import FileSource
 from iciclegcn.data.sources import open_source
+from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 
 # What a user may call new: what a run takes, one image file, several, or an array.
@@ -161,7 +162,7 @@ def _image_source(new: New) -> ImageSource:
         return ArraySource("the array", new)
     if not isinstance(new, str | Path):
         return _files([str(path) for path in new])
-    path = Path(new).expanduser()
+    path = user_path(new)
     if path.suffix.lower() in SUFFIXES and not path.is_dir() and path_exists(path):
         return _files([str(new)])
     return open_source(DataConfig(str(new)))
@@ -170,4 +171,4 @@ def _image_source(new: New) -> ImageSource:
 def _files(paths: Sequence[str]) -> FileSource:
     if not paths:
         raise UserError("there are no images: the list of paths is empty")
-    return FileSource("the list", Path(), [str(Path(path).expanduser()) for path in paths])
+    return FileSource("the list", Path(), [str(user_path(path)) for path in paths])

@@ -11,6 +11,7 @@ from iciclegcn.data.features import open_features
 from iciclegcn.data.files import open_folder, open_list
 from iciclegcn.data.named import NAMED, closest_name, find_named
 from iciclegcn.data.named_sources import open_named
+from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 
 __all__ = ["ImageSource", "Source", "open_listing", "open_source"]
@@ -43,7 +44,7 @@ def open_source(config: DataConfig) -> ImageSource:
     dataset = find_named(source)
     if dataset is not None:
         return open_named(dataset, source)
-    path = _to_path(source)
+    path = user_path(source)
     suffix = path.suffix.lower()
     # An empty text would be the folder we are in.
     if not source or not path_exists(path):
@@ -62,18 +63,11 @@ def open_source(config: DataConfig) -> ImageSource:
     )
 
 
-def _to_path(source: str) -> Path:
-    try:
-        return Path(source).expanduser()
-    except RuntimeError:  # ~somebody, who is not known here
-        return Path(source)
-
-
 def _suggestion(source: str) -> str:
     name = closest_name(source)
     if name is not None:
         return f"; did you mean '{name}'?"
-    parent = _to_path(source).parent
+    parent = user_path(source).parent
     try:
         neighbours = [entry.name for entry in parent.iterdir()]
     except OSError:

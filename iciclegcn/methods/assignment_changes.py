@@ -32,8 +32,11 @@ class AssignmentChanges:
         where = slice(None) if rows is None else rows.to(clusters.device)
         before = self._last[where]
         known = before != UNSEEN
-        if bool(known.any()):
-            self._values = {"changed": float((before != clusters)[known].float().mean())}
+        # Both at once: every number that is read waits for the device.
+        counts = torch.stack([known.sum(), (known & (before != clusters)).sum()])
+        seen, moved = counts.tolist()
+        if seen:
+            self._values = {"changed": moved / seen}
         self._last[where] = clusters.to(torch.int32)
 
     def take(self) -> dict[str, float]:

@@ -80,7 +80,8 @@ def encode_features(
             with runtime.autocast():
                 losses = encode_losses(model, pairs, options)
             take_step(losses.loss, optimizer, scaler)
-            values = {name: float(term.detach()) for name, term in losses._asdict().items()}
+            terms = torch.stack([term.detach().float() for term in losses])
+            values = dict(zip(losses._fields, terms.tolist(), strict=True))
             require_finite("encoding", f"step {step}", values)
             monitor.log(step, **values)
             done = (step + 1) * batch_size

@@ -140,7 +140,8 @@ def shot(
     below = f"<span>{text(caption)}</span>" if caption else ""
     if pictures is None:
         return f"<li title='{about}'><code>{path}</code>{below}</li>"
-    picture = f"<img src='{pictures.sources[row]}' alt='{about}' title='{about}' loading='lazy'"
+    picture = f"<img src='{pictures.sources[row]}' alt='{about}' title='{about}'"
+    # Not lazily: whoever prints the page may not have scrolled through it.
     return f"<li>{picture} decoding='async' width='56' height='56'>{below}</li>"
 
 

@@ -85,7 +85,6 @@ def map_json(contents: Contents, laid_out: Map, sure: Certainty, right: Any | No
         "names": [contents.paths[row] for row in rows],
         "colours": cluster_colours(contents.num_clusters),
         "unassigned": UNASSIGNED,
-        "noun": "row" if contents.config.data.kind == "features" else "image",
     }
     if contents.images is not None:
         data["sheet"] = sheet(contents.images, rows, side=SIDE, budget=_BUDGET)._asdict()

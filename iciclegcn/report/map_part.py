@@ -10,7 +10,7 @@ _KEYS = (
     ("Arrow keys", "move"),
     ("+ −", "zoom"),
     ("0", "see everything"),
-    ("N P", "next, previous image"),
+    ("N P", "next, previous one"),
     ("Escape", "let go"),
 )
 

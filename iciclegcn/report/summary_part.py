@@ -77,7 +77,7 @@ def _tiles(contents: Contents) -> Iterator[tuple[str, str, str]]:
         yield "Unchanged", f"{metrics['base_agreement']:.1%}", "in the cluster of the run before"
     if metrics.get("silhouette") is not None:
         yield "Silhouette", f"{metrics['silhouette']:.3f}", "separation in the features, −1 to 1"
-    sizes, total = metrics["cluster_sizes"], max(1, sum(metrics["cluster_sizes"]))
+    sizes, total = metrics["cluster_sizes"], contents.num_items  # the unassigned among them
     hint = f"of the {contents.noun}; smallest cluster {min(sizes) / total:.1%}"
     yield "Largest cluster", f"{max(sizes) / total:.1%}", hint
 
@@ -93,10 +93,12 @@ def _notes(contents: Contents) -> Iterator[str]:
         )
     after = (metrics.get("collapse") or {}).get("after_clustering") or {}
     if after.get("collapsed"):
-        yield (
-            f"{after['empty_clusters']} clusters are empty and the largest one holds "
-            f"{after['largest_share']:.0%} of the {contents.noun}: clusters have died in training."
-        )
+        largest = f"the largest one holds {after['largest_share']:.0%} of the {contents.noun}"
+        if empty := after["empty_clusters"]:
+            words = "1 cluster is" if empty == 1 else f"{empty} clusters are"
+            yield f"{words} empty and {largest}: clusters have died in training."
+        else:
+            yield f"No cluster is empty, but {largest}: it has swallowed others in training."
     silhouette = metrics.get("silhouette")
     if silhouette is not None and silhouette < _LOW_SILHOUETTE:
         yield (

@@ -55,13 +55,13 @@ def cluster_colours(num_clusters: int) -> list[str]:
 
 
 def variables() -> str:
-    """The colours as CSS: by the reader's system, or as ``data-theme`` of the page says."""
+    """The colours as CSS: by the reader's system, or as ``data-theme`` says; light on paper."""
     light, dark = _declarations(LIGHT), _declarations(DARK)
     return (
         f":root {{ color-scheme: light; {light} }}\n"
-        "@media (prefers-color-scheme: dark) { :root:not([data-theme='light']) "
+        "@media screen and (prefers-color-scheme: dark) { :root:not([data-theme='light']) "
         f"{{ color-scheme: dark; {dark} }} }}\n"
-        f":root[data-theme='dark'] {{ color-scheme: dark; {dark} }}\n"
+        f"@media screen {{ :root[data-theme='dark'] {{ color-scheme: dark; {dark} }} }}\n"
     )
 
 

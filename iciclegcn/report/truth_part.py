@@ -22,7 +22,7 @@ _HEADS = {
     "streams": "mean of the streams",
     "q": "q, from the code and the centres",
     "code": "code of the auto-encoder",
-    "pretrained_code": "code before the graphs (stage 1)",
+    "pretrained_code": "code before the graphs",
     "kmeans_features": "k-means on the features",
     "base": "the run before",
     "all_images": "the same, none left unassigned",

@@ -17,15 +17,16 @@ def sides(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     made: list[tuple[str, int]] = []
 
     def right(x: np.ndarray, num_clusters: int, seed: int) -> np.ndarray:
-        made.append(("right", seed))
+        made.append(("right" if len(x) == len(X) else "warm", seed))
         assert num_clusters == 2
         return x[:, 0].astype(np.int64)
 
     def wrong(x: np.ndarray, num_clusters: int, seed: int) -> np.ndarray:
-        made.append(("wrong", seed))
+        made.append(("wrong" if len(x) == len(X) else "warm", seed))
         return np.arange(len(x)) % num_clusters
 
     monkeypatch.setattr(features, "SIDES", {"right": right, "wrong": wrong})
+    monkeypatch.setattr(features, "WARM_ROWS", 4)
     return made
 
 
@@ -33,7 +34,10 @@ def test_every_side_gets_every_seed_once(sides: list[tuple[str, int]], tmp_path:
     out = tmp_path / "out.json"
     for _ in range(2):  # the second time finds everything done
         measure_quality("planted", X, Y, read(out), out)
-    assert sorted(sides) == [(side, seed) for side in ("right", "wrong") for seed in range(5)]
+    assert [side for side, _ in sides[:4]] == ["warm", "right", "warm", "wrong"]
+    fits = sorted(each for each in sides if each[0] != "warm")
+    assert fits == [(side, seed) for side in ("right", "wrong") for seed in range(5)]
+    assert len(sides) == len(fits) + 2
     written = json.loads(out.read_text(encoding="utf-8"))
     assert written["summary"]["planted"]["right"]["acc"] == {"mean": 1.0, "std": 0.0}
     assert written["quality"]["planted"]["wrong"]["4"]["acc"] == 0.5

@@ -31,9 +31,6 @@ def make_workplace(folder: Path) -> None:
         _write(folder / "new", images[_EACH : _EACH + 3], prefix=name)
     rows = [f"{name}/{i}.png,{name}" for name in _CLASSES for i in range(_EACH)]
     (folder / "labels.csv").write_text("\n".join(["path,label", *rows, ""]), encoding="utf-8")
-    numbered = [f"{i},{name}" for i, name in enumerate(np.repeat(_CLASSES, _EACH))]
-    text = "\n".join(["path,label", *numbered, ""])
-    (folder / "row_labels.csv").write_text(text, encoding="utf-8")
     rng = np.random.default_rng(0)
     features = np.repeat(np.eye(4, 16), _EACH, axis=0) + rng.normal(0, 0.2, (4 * _EACH, 16))
     np.save(folder / "features.npy", features.astype(np.float32))

@@ -235,6 +235,24 @@ def test_the_reader_s_choice_of_light_or_dark_is_kept(visit: Visit) -> None:
     assert page.inner_text("#theme") == "Light page"
 
 
+def test_every_picture_is_there_before_anybody_scrolls(visit: Visit) -> None:
+    missing = "[...document.images].filter((image) => !(image.complete && image.naturalWidth))"
+    assert visit.page.evaluate("document.images.length") > 0
+    assert visit.page.evaluate(f"{missing}.length") == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_paper_is_light(scheme: str, browser: "Browser", report: Path) -> None:
+    visit = Visit(browser, report, 1280, scheme)
+    ink = "getComputedStyle(document.body).color"
+    for _ in range(2):  # as the system has it, then as the reader chose
+        visit.page.emulate_media(media="print")
+        assert visit.page.evaluate(ink) == "rgb(29, 33, 39)"
+        visit.page.emulate_media(media="screen")
+        visit.page.click("#theme")
+    visit.page.close()
+
+
 def test_a_finger_taps_and_pinches(browser: "Browser", report: Path) -> None:
     context = browser.new_context(
         viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True

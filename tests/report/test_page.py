@@ -134,10 +134,29 @@ def test_what_a_reader_must_know_is_said(tmp_path: Path) -> None:
     contents.manifest.set_data({"num_images": 6, "skipped": 2, "shape": [6, 3, 20, 20]})
     html = made(contents)
     assert "No truth was given" in html
-    assert "1 clusters are empty and the largest one holds 80% of the images" in html
+    assert "1 cluster is empty and the largest one holds 80% of the images" in html
     assert "The silhouette is low (0.050)" in html
     assert "1 images were too uncertain and are left unassigned" in html
     assert "2 files could not be read" in html
+
+
+def test_a_cluster_that_swallows_the_others_is_not_told_as_empty_ones(tmp_path: Path) -> None:
+    contents = example(tmp_path)
+    after = {"empty_clusters": 0, "largest_share": 0.8, "collapsed": True}
+    metrics = {**contents.metrics, "collapse": {"after_clustering": after}}
+    html = made(dataclasses.replace(contents, metrics=metrics))
+    assert "No cluster is empty, but the largest one holds 80% of the images" in html
+    assert "have died" not in html
+
+
+def test_shares_of_the_largest_cluster_count_the_unassigned(tmp_path: Path) -> None:
+    contents = example(tmp_path, clusters=np.array([0, 0, 0, 1, 1, -1]))
+    metrics = {**contents.metrics, "cluster_sizes": [3, 2]}
+    html = made(dataclasses.replace(contents, metrics=metrics))
+    tile = html.split("<dt>Largest cluster</dt>")[1].split("</div>")[0]
+    assert tile.startswith("<dd>50.0%</dd>")
+    assert "smallest cluster 33.3%" in tile
+    assert "<td>50.0%</td>" in html  # the table of the sizes says the same
 
 
 def test_accuracy_is_said_to_be_of_those_with_a_cluster(tmp_path: Path) -> None:
