@@ -25,7 +25,7 @@ from PIL import Image
 
 from benchmarks.clustering_runs import run_once
 from benchmarks.common import write_result
-from benchmarks.prediction_speed import features_of, speed
+from benchmarks.prediction_speed import features_by, speed
 from graphs import NeighborIndex
 from iciclegcn import Run
 from iciclegcn.config import DataConfig
@@ -109,6 +109,11 @@ def prepare(source: str, folder: Path, train: int | None, test: int | None) -> D
         write_labels(folder / "train.csv", truth["train"])
         write_labels(folder / "all.csv", np.concatenate([truth["train"], truth["test"]]))
         np.save(folder / "all.npy", np.concatenate([pixels["train"], pixels["test"]]))
+    for name, rows in parts.items():
+        if len(np.load(folder / f"{name}.npy", mmap_mode="r")) != len(rows):
+            raise SystemExit(
+                f"'{folder}' holds another number of {name} images; give another --runs"
+            )
     return Data(folder, truth["train"], truth["test"])
 
 
@@ -157,7 +162,7 @@ def nearest(path: Path, images: np.ndarray) -> np.ndarray:
     """Number of the nearest training image of each, in the features of a run."""
     artefacts = RunArtefacts(path)
     x = artefacts.read_array("features")
-    return NeighborIndex.build(x, 1).search(features_of(path, images), 1).indices[:, 0]
+    return NeighborIndex.build(x, 1).search(features_by(path)(images), 1).indices[:, 0]
 
 
 def summarize(seeds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:

@@ -17,13 +17,17 @@ from iciclegcn.monitor import NullMonitor
 from iciclegcn.runtime import Runtime
 
 
-def features_of(path: Path, images: np.ndarray) -> np.ndarray:
-    """Features of images [N, H, W, C] by the network of a run."""
+def features_by(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """Images [N, H, W, C] to features by the network of a run, which is read once."""
     run = open_base(path)
-    config = run.config
+    config, network = run.config, read_feature_network(run)
     runtime = Runtime.resolve(config.seed, config.device, config.precision)
-    pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-    return embed(pixels, read_feature_network(run), config, runtime, NullMonitor())
+
+    def features(images: np.ndarray) -> np.ndarray:
+        pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+        return embed(pixels, network, config, runtime, NullMonitor())
+
+    return features
 
 
 def speed(path: Path, folder: Path, many: int) -> dict[str, float]:
@@ -45,7 +49,8 @@ def speed(path: Path, folder: Path, many: int) -> dict[str, float]:
     one = statistics.median(seconds_of(lambda: run.predict(test[:1])) for _ in range(10))
     array = statistics.median(seconds_of(lambda: run.predict(test)) for _ in range(3))
     png = statistics.median(seconds_of(lambda: run.predict(files)) for _ in range(3))
-    network = statistics.median(seconds_of(lambda: features_of(path, test)) for _ in range(3))
+    features = features_by(path)
+    network = statistics.median(seconds_of(lambda: features(test)) for _ in range(3))
     copies = np.resize(test, (many, *test.shape[1:]))
     all_of_many = seconds_of(lambda: run.predict_to(copies, out))
     return {

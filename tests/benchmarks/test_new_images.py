@@ -49,3 +49,5 @@ def test_images_are_split_by_their_folders(tmp_path: Path) -> None:
     labels = (data.folder / "all.csv").read_text(encoding="utf-8").splitlines()
     truth = [*data.y_train, *data.y_test]
     assert labels == ["path,label", *(f"{number},{label}" for number, label in enumerate(truth))]
+    with pytest.raises(SystemExit, match="holds another number of train images"):
+        prepare(str(tmp_path / "set"), tmp_path / "out", 5, None)

@@ -12,6 +12,7 @@ from torch._export.serde.schema import SCHEMA_VERSION
 
 from iciclegcn.config import BackboneConfig
 from iciclegcn.errors import UserError
+from iciclegcn.nn.pretrained.exported_program import refuse_code
 from iciclegcn.nn.pretrained.loading import load_backbone
 from tests.tiny_networks import tiny_network
 
