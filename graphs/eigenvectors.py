@@ -53,7 +53,8 @@ def graph_eigenvectors(edge_index: Tensor, num_nodes: int, count: int, seed: int
         return known
     # ARPACK gives fewer than N vectors, and gains nothing on small graphs.
     if num_nodes <= max(_DENSE_NODES, 2 * count + num_parts + 1):
-        _, vectors = np.linalg.eigh(matrix.toarray() - known @ known.T)
+        # At eigenvalue -1 the known ones come last, also where others are negative.
+        _, vectors = np.linalg.eigh(matrix.toarray() - 2 * known @ known.T)
         return np.hstack([known, vectors[:, ::-1][:, :missing]])
 
     def without_parts(v: Vectors) -> Vectors:

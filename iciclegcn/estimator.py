@@ -116,14 +116,15 @@ class IcicleGCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         self._fitted: FeatureClustering | None = None
         if self.n_clusters == 1:  # nothing to learn
             self.probabilities_ = np.ones((len(rows), 1))
+            self.n_iter_ = 0
         else:
             self._fitted = self._cluster(rows, seed)
+            self.n_iter_ = self._config.mgcn.iterations
             self._order = _used_first(self._fitted)
             self.probabilities_ = self._fitted.probabilities[:, self._order].astype(np.float64)
             self._nodes = _joinable(self._fitted, self._config)
         self.labels_ = self.probabilities_.argmax(axis=1).astype(np.int64)
         self.cluster_centers_ = _centers(rows, self.labels_, self.probabilities_)
-        self.n_iter_ = int(self.max_iter)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:

@@ -21,6 +21,7 @@ def test_a_backbone_that_begins_at_random_changes_nothing(changes: dict[str, obj
 def test_photographs_are_kept_as_large_as_a_frozen_backbone_resizes_them() -> None:
     found = suited("photos", backbone__name="efficientnet-lite0")
     assert (found.data.image_size, found.data.cache_size) == (None, 256)
+    assert (found.data.scaling, found.mgcn.centers) == ("unit", "graph")
     found = suited("photos", backbone__name="torchvision:resnet50")
     assert found.data.cache_size == 232
     found = suited("photos", backbone__name="efficientnet-lite0", backbone__image_size=112)

@@ -143,9 +143,15 @@ def test_few_rows_take_all_others_as_neighbours() -> None:
 def test_one_cluster_needs_no_training() -> None:
     one = small(n_clusters=1).fit(X)
     assert set(one.labels_) == {0}
+    assert one.n_iter_ == 0
     np.testing.assert_allclose(one.cluster_centers_, X.mean(axis=0, keepdims=True))
     np.testing.assert_array_equal(one.predict(X[:2]), [0, 0])
     np.testing.assert_array_equal(one.transform(X[:2]), 1)
+
+
+def test_options_win_over_parameters() -> None:
+    given = {"mgcn.code_warmup_steps": 80, "mgcn.kmeans_restarts": 1, "mgcn.iterations": 3}
+    assert small(options=given).fit(X).n_iter_ == 3
 
 
 def test_progress_is_printed_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from iciclegcn.config import Config
+from iciclegcn import extraction_stage
+from iciclegcn.config import BackboneConfig, Config
 from iciclegcn.data.views import evaluation_view
 from iciclegcn.errors import UserError
 from iciclegcn.methods import extraction
 from iciclegcn.nn.pretrained.loading import load_backbone
+from iciclegcn.nn.pretrained.network import PretrainedNetwork
 from iciclegcn.pipeline import run, run_stage
 from iciclegcn.run_artefacts import RunArtefacts
 from iciclegcn.run_backbone import frozen_backbone
@@ -69,6 +71,22 @@ def test_features_are_scaled_as_later_images_will_be(place: Path) -> None:
     with torch.inference_mode():
         again = frozen_backbone(out, config)(evaluation_view(images, 8)).numpy()
     np.testing.assert_allclose(again, found[:5], atol=1e-5)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_features_that_less_precision_would_change_are_float32(
+    same: bool, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(config: BackboneConfig) -> PretrainedNetwork:
+        network = load_backbone(config)
+        network.full_precision = False  # as networks are that come in no file
+        return network
+
+    config = config_in(place)
+    monkeypatch.setattr(extraction_stage, "load_backbone", load)
+    monkeypatch.setattr(extraction_stage, "agrees", lambda *_: same)
+    out = run(config, tmp_path / "run", until="extract")
+    assert frozen_backbone(out, config).full_precision is not same
 
 
 def test_features_that_are_not_finite_are_told(place: Path) -> None:

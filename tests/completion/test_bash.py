@@ -46,6 +46,7 @@ def completed(script: str, folder: Path, *words: str) -> list[str]:
         ("completion ''", ["bash", "zsh", "fish"]),
         ("self-label --ru", ["--run"]),
         ("doctor x", []),
+        ("run --strict cifar", ["cifar10", "cifar100"]),  # no value follows
     ],
 )
 def test_words_are_offered(words: str, expected: list[str], script: str, tmp_path: Path) -> None:

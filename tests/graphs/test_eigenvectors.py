@@ -82,6 +82,13 @@ def test_the_vectors_after_the_components_are_those_of_the_rest(sizes: tuple[int
     np.testing.assert_allclose(rayleigh(parts, vectors), expected, atol=1e-5)
 
 
+def test_known_vectors_do_not_come_again_before_negative_eigenvalues() -> None:
+    ring_of_three = torch.tensor([[0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1]])
+    vectors = graph_eigenvectors(ring_of_three, 3, 3, seed=0)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(rayleigh(ring_of_three, vectors), [1, -0.5, -0.5], atol=1e-12)
+
+
 def test_the_same_seed_gives_the_same_vectors() -> None:
     graph = random_graph(300)
     first = graph_eigenvectors(graph, 300, 4, seed=3)

@@ -63,3 +63,20 @@ def test_a_graph_without_edges_leaves_the_partition() -> None:
     loops = torch.arange(4).repeat(2, 1)
     start = torch.tensor([0, 1, 1, 0])
     assert torch.equal(refine_partition(loops, start, 2, generator()), start)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_node_wants_the_cluster_of_highest_modularity(seed: int) -> None:
+    dense = (torch.rand(24, 24, generator=generator(seed)) < 0.15).triu(1)
+    edges = (dense | dense.T).nonzero().T
+    start = torch.randint(3, (24,), generator=generator(seed))
+    degree = torch.bincount(edges[0], minlength=24)
+    rowptr = torch.cat([torch.zeros(1, dtype=torch.int64), degree.cumsum(0)])
+    wanted = module._best_clusters(edges[1], rowptr, degree, start, 3)
+    for node in range(24):
+        reached = []
+        for cluster in range(3):
+            moved = start.clone()
+            moved[node] = cluster
+            reached.append(modularity(edges, moved))
+        assert reached[wanted[node]] == pytest.approx(max(reached), abs=1e-12)
