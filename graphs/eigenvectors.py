@@ -58,7 +58,8 @@ def graph_eigenvectors(edge_index: Tensor, num_nodes: int, count: int, seed: int
         return np.hstack([known, vectors[:, ::-1][:, :missing]])
 
     def without_parts(v: Vectors) -> Vectors:
-        result: Vectors = matrix @ v - first * np.bincount(part, first * v)[part]
+        # Here too they are at -1.
+        result: Vectors = matrix @ v - 2 * first * np.bincount(part, first * v)[part]
         return result
 
     found = _largest(

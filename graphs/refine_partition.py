@@ -45,13 +45,13 @@ def refine_partition(
     highest = modularity(edge_index, assignments)
     for _ in range(rounds):
         wanted = _best_clusters(target, rowptr, degree, current, num_clusters)
+        if torch.equal(wanted, current):
+            break
         chosen = torch.rand(num_nodes, generator=generator) < 0.5
         current = torch.where(chosen, wanted, current)
         found = modularity(edge_index, current)
         if found > highest and _used(current, num_clusters) == used:
             best, highest = current, found
-        if torch.equal(wanted, current):
-            break
     return best
 
 

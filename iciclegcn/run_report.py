@@ -1,5 +1,6 @@
 """The report at the end of a run."""
 
+import shlex
 import time
 from pathlib import Path
 from typing import Protocol
@@ -40,9 +41,10 @@ def report_run(folder: Reportable, reporter: Reporter) -> None:
             log_results(folder.path)
     except Exception as error:
         # Whatever is wrong with a page, hours of training are not lost for it.
+        again = f"iciclegcn report {shlex.quote(str(folder.path))}"
         reporter.warn(
-            f"there is no report ({error}); 'iciclegcn report {folder.path}' tries again, and "
-            "everything else of the run is there"
+            f"there is no report ({error}); '{again}' tries again, and everything else of the run "
+            "is there"
         )
         return
     reporter.end("report", time.monotonic() - started)

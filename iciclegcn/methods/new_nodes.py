@@ -115,10 +115,11 @@ class NewNodes:
         for rows in row_blocks(len(x), BATCH_ROWS):
             batch = np.ascontiguousarray(x[rows], self._x.numpy().dtype)
             attached = self._attach(batch)
-            with self._runtime.autocast():
-                yield assign_attached(
+            with self._runtime.autocast():  # not where the batch is handed out
+                assigned = assign_attached(
                     self._model, torch.from_numpy(batch).to(device), attached, self._x, states
                 )
+            yield assigned
 
     def _attach(self, x: Rows) -> list[AttachedRows]:
         """The new nodes in every scale's graph, from one search at the largest k."""

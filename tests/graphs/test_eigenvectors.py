@@ -89,6 +89,13 @@ def test_known_vectors_do_not_come_again_before_negative_eigenvalues() -> None:
     np.testing.assert_allclose(rayleigh(ring_of_three, vectors), [1, -0.5, -0.5], atol=1e-12)
 
 
+def test_an_iteration_does_not_find_them_again_either() -> None:
+    clique = (~torch.eye(120, dtype=torch.bool)).nonzero().T  # all others are -1/119
+    parts = torch.cat([clique, clique + 120], dim=1)
+    vectors = graph_eigenvectors(parts, 240, 4, seed=0)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(4), atol=1e-3)
+
+
 def test_the_same_seed_gives_the_same_vectors() -> None:
     graph = random_graph(300)
     first = graph_eigenvectors(graph, 300, 4, seed=3)

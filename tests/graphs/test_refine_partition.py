@@ -80,3 +80,17 @@ def test_every_node_wants_the_cluster_of_highest_modularity(seed: int) -> None:
             moved[node] = cluster
             reached.append(modularity(edges, moved))
         assert reached[wanted[node]] == pytest.approx(max(reached), abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_in_the_end_no_single_move_gains(seed: int) -> None:
+    dense = (torch.rand(24, 24, generator=generator(seed)) < 0.15).triu(1)
+    edges = (dense | dense.T).nonzero().T
+    start = torch.randint(3, (24,), generator=generator(seed))
+    found = refine_partition(edges, start, 3, generator(seed), rounds=100)
+    reached = modularity(edges, found)
+    for node in range(24):
+        for cluster in range(3):
+            moved = found.clone()
+            moved[node] = cluster
+            assert modularity(edges, moved) <= reached + 1e-12
