@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from benchmarks.common import write_result
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.methods.gcc import build_gcc_model
 from iciclegcn.methods.gcc_batches import ImagePool, epoch_batches, epoch_steps
 from iciclegcn.methods.gcc_graph import NeighborGraph, search_graph

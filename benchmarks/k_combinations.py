@@ -37,9 +37,9 @@ from iciclegcn.evaluation.metrics import clustering_metrics
 from iciclegcn.methods.icicle import output_probabilities, train_mgcn
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn import AutoEncoder
-from iciclegcn.run_folder import RunFolder
+from iciclegcn.run_folder.folder import RunFolder
 from iciclegcn.runtime import Runtime
-from iciclegcn.stages import pretrained_model
+from iciclegcn.stages.icicle import pretrained_model
 
 Scales = tuple[int, ...]
 TABLE_6: tuple[Scales, ...] = ((1,), (3,), (5,), (10,), (1, 10), (3, 10), (3, 5))

@@ -32,7 +32,7 @@ from iciclegcn.config import DataConfig
 from iciclegcn.data.sources import open_source
 from iciclegcn.evaluation.matching import matched_clusters
 from iciclegcn.evaluation.metrics import clustering_metrics
-from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_folder.artefacts import RunArtefacts
 
 ROWS = ("together", "predicted", "nearest")
 FIGURES = ("acc", "acc_matched_before", "nmi", "ari")

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from iciclegcn import Run
-from iciclegcn.base_folder import open_base
-from iciclegcn.feature_network import read_feature_network
 from iciclegcn.methods.embedding import embed
 from iciclegcn.monitor import NullMonitor
+from iciclegcn.prediction.feature_network import read_feature_network
+from iciclegcn.run_folder.base import open_base
 from iciclegcn.runtime import Runtime
 
 

@@ -29,15 +29,15 @@ from benchmarks.cifar10 import draw
 from benchmarks.clustering_runs import Scores, print_table, summarize
 from benchmarks.common import write_result
 from benchmarks.extraction_speed import extraction_speeds
-from iciclegcn.backbone_choice import suit_backbone
+from iciclegcn.cli.backbone_choice import suit_backbone
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.evaluation.metrics import clustering_metrics
 from iciclegcn.pipeline import run
 from iciclegcn.presets import preset_config
 from iciclegcn.progress import make_reporter
-from iciclegcn.run_artefacts import RunArtefacts
-from iciclegcn.run_manifest import Manifest
+from iciclegcn.run_folder.artefacts import RunArtefacts
+from iciclegcn.run_folder.manifest import Manifest
 
 ROWS = {
     "kmeans": "k-means on features",

@@ -65,7 +65,7 @@ def cluster(
     from iciclegcn.nn.autoencoder import AutoEncoder
     from iciclegcn.presets import preset_config
     from iciclegcn.progress import SilentReporter
-    from iciclegcn.run_monitor import RunMonitor
+    from iciclegcn.run_folder.monitor import RunMonitor
     from iciclegcn.runtime import Runtime
 
     icicle.SAVE_INTERVAL = save_interval

@@ -35,7 +35,7 @@ from torchvision import models, transforms
 
 from benchmarks.common import write_result
 from iciclegcn.config import Config, ViewConfig
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.data.views import MEAN, STD
 from iciclegcn.methods.pretraining import PretrainModel, pretrain, pretrain_losses
 from iciclegcn.monitor import NullMonitor

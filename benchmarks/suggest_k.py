@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from benchmarks.common import RESULTS, write_result
 from benchmarks.method_data import open_data, pixel_rows
 from graphs import knn
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.data.named import find_named
 from iciclegcn.evaluation.learned_space import learned_space
 from iciclegcn.evaluation.num_clusters import most_clusters, num_clusters_curves
@@ -36,7 +36,7 @@ from iciclegcn.evaluation.suggestion import suggest_num_clusters
 from iciclegcn.pipeline import run
 from iciclegcn.presets import preset_config
 from iciclegcn.progress import PlainReporter
-from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_folder.artefacts import RunArtefacts
 
 NAME = "suggest_k"
 GUESSES = (5, 10, 20)

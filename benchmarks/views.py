@@ -29,7 +29,7 @@ from torchvision.transforms import v2
 
 from benchmarks.common import write_result
 from iciclegcn.config import Config, ViewConfig
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.data.views import MEAN, STD, random_views
 from iciclegcn.methods.pretraining import PretrainModel, pretrain_losses
 from iciclegcn.presets import preset_config

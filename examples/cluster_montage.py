@@ -17,11 +17,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config, read_config_file
+from iciclegcn.config.values import build_config, read_config_file
 from iciclegcn.data.cache import load_or_build_cache
 from iciclegcn.data.sources import open_source
 from iciclegcn.monitor import NullMonitor
-from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_folder.artefacts import RunArtefacts
 
 COLUMNS = 16
 MOST_CLUSTERS = 20

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from iciclegcn.config import Config
-    from iciclegcn.config_values import build_config
+    from iciclegcn.config.values import build_config
     from iciclegcn.errors import UserError
     from iciclegcn.estimator import IcicleGCN
     from iciclegcn.pipeline import run
-    from iciclegcn.prediction import Run
+    from iciclegcn.prediction.run import Run
     from iciclegcn.presets import preset_config
-    from iciclegcn.run_artefacts import RunArtefacts
+    from iciclegcn.run_folder.artefacts import RunArtefacts
 
 __version__ = "0.1.0"
 
@@ -31,11 +31,11 @@ __all__ = [
 
 _HOMES = {
     "Config": "iciclegcn.config",
-    "Run": "iciclegcn.prediction",
-    "RunArtefacts": "iciclegcn.run_artefacts",
+    "Run": "iciclegcn.prediction.run",
+    "RunArtefacts": "iciclegcn.run_folder.artefacts",
     "IcicleGCN": "iciclegcn.estimator",
     "UserError": "iciclegcn.errors",
-    "build_config": "iciclegcn.config_values",
+    "build_config": "iciclegcn.config.values",
     "preset_config": "iciclegcn.presets",
     "run": "iciclegcn.pipeline",
 }

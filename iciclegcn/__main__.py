@@ -2,7 +2,7 @@
 
 import sys
 
-from iciclegcn.cli import main
+from iciclegcn.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -17,7 +17,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.estimator_monitor import EstimatorMonitor
 from iciclegcn.methods.feature_clustering import FeatureClustering, cluster_features
 from iciclegcn.methods.new_nodes import NewNodes

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from iciclegcn.base_folder import BaseRun, base_of, base_reference
 from iciclegcn.config import Config, DataConfig
 from iciclegcn.data.cache import CachedImages, load_or_build_cache
 from iciclegcn.data.features import FeatureSource
@@ -13,9 +12,10 @@ from iciclegcn.data.sources import ImageSource, Source, open_listing, open_sourc
 from iciclegcn.errors import UserError
 from iciclegcn.monitor import NullMonitor, StageMonitor
 from iciclegcn.progress import Reporter, SilentReporter
-from iciclegcn.run_checks import check_sizes, require_results, warn_of_other_versions
-from iciclegcn.run_folder import RunFolder
-from iciclegcn.run_report import REPORT, report_run
+from iciclegcn.results.report import REPORT, report_run
+from iciclegcn.run_folder.base import BaseRun, base_of, base_reference
+from iciclegcn.run_folder.checks import check_sizes, require_results, warn_of_other_versions
+from iciclegcn.run_folder.folder import RunFolder
 from iciclegcn.tensorboard_log import require_tensorboard
 
 ON_ITEMS = ("pretrain", "embed", "extract", "train", "assign")
@@ -145,24 +145,24 @@ def _execute(
     reporter.begin(stage)
     # The stages load torch, which takes seconds: mistakes in the options are told before.
     if stage == "evaluate":
-        from iciclegcn.evaluate_stage import evaluate_stage
+        from iciclegcn.stages.evaluate import evaluate_stage
 
         evaluate_stage(folder, reporter, robustness=robustness)
         report_run(folder, reporter)
     elif stage == "graph":
-        from iciclegcn.graph_stage import graph_stage
+        from iciclegcn.stages.graph import graph_stage
 
         graph_stage(folder, reporter)
     elif stage == "encode":
-        from iciclegcn.feature_stages import encode_stage
+        from iciclegcn.stages.features import encode_stage
 
         encode_stage(folder, reporter)
     elif stage == "cluster":
-        from iciclegcn.stages import cluster_stage
+        from iciclegcn.stages.icicle import cluster_stage
 
         cluster_stage(folder, reporter)
     elif stage == "extract" and items is not None:
-        from iciclegcn.feature_stages import extract_stage
+        from iciclegcn.stages.features import extract_stage
 
         extract_stage(folder, items, reporter)
     elif isinstance(items, CachedImages):
@@ -173,13 +173,13 @@ def _execute_on_images(
     stage: str, folder: RunFolder, images: CachedImages, reporter: Reporter
 ) -> None:
     if stage in ("train", "assign"):
-        from iciclegcn import classifier_stages
+        from iciclegcn.stages import classifier
 
-        work = {"train": classifier_stages.train_stage, "assign": classifier_stages.assign_stage}
+        work = {"train": classifier.train_stage, "assign": classifier.assign_stage}
     else:
-        from iciclegcn import stages
+        from iciclegcn.stages import icicle
 
-        work = {"pretrain": stages.pretrain_stage, "embed": stages.embed_stage}
+        work = {"pretrain": icicle.pretrain_stage, "embed": icicle.embed_stage}
     work[stage](folder, images, reporter)
 
 

@@ -11,16 +11,16 @@ import sys
 import time
 from pathlib import Path
 
-import iciclegcn.classifier_stages
-import iciclegcn.evaluate_stage
-import iciclegcn.graph_stage
 import iciclegcn.methods.gcc
 import iciclegcn.methods.icicle
 import iciclegcn.methods.pretraining
 import iciclegcn.methods.ruc
 import iciclegcn.methods.self_label
-import iciclegcn.run_history
-import iciclegcn.stages
+import iciclegcn.run_folder.history
+import iciclegcn.stages.classifier
+import iciclegcn.stages.evaluate
+import iciclegcn.stages.graph
+import iciclegcn.stages.icicle
 from iciclegcn.config import Config
 from iciclegcn.pipeline import run
 from tests.tiny_run import tiny_config, tiny_gcc, tiny_on_a_run, write_images
@@ -38,7 +38,7 @@ def main(folder: Path, seed: int, methods: list[str]) -> None:
     """Write ``folder/METHOD/whole`` (uninterrupted) and ``killed``; print what happened."""
     for module in SAVING:
         module.SAVE_INTERVAL = 0.0  # type: ignore[attr-defined]
-    iciclegcn.run_history._FLUSH_INTERVAL = 0.0
+    iciclegcn.run_folder.history._FLUSH_INTERVAL = 0.0
     images = write_images(folder / "images.npy", 200)
     reports = {}
     for method in methods:

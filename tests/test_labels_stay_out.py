@@ -6,7 +6,7 @@ import pytest
 
 from iciclegcn.config import Config
 from iciclegcn.pipeline import run, run_stage
-from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_folder.artefacts import RunArtefacts
 from tests.tiny_run import (
     tiny_config,
     tiny_features,

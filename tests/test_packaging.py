@@ -127,7 +127,7 @@ def test_the_wheel_carries_two_typed_packages_and_the_command(
     with zipfile.ZipFile(tmp_path / wheel) as archive:
         files = archive.namelist()
         [entry_points] = [name for name in files if name.endswith("entry_points.txt")]
-        assert b"iciclegcn = iciclegcn.cli:main" in archive.read(entry_points)
+        assert b"iciclegcn = iciclegcn.cli.main:main" in archive.read(entry_points)
     top = {name.split("/")[0] for name in files if ".dist-info" not in name}
     assert top == {"iciclegcn", "graphs"}
     assert {"iciclegcn/py.typed", "graphs/py.typed"} <= set(files)

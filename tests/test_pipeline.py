@@ -11,7 +11,7 @@ from iciclegcn.config import Config
 from iciclegcn.errors import UserError
 from iciclegcn.pipeline import run, run_stage
 from iciclegcn.progress import SilentReporter
-from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_folder.artefacts import RunArtefacts
 from tests.tiny_run import NUM_IMAGES, tiny_config, write_images, write_labels
 
 STAGES = ["data", "pretrain", "embed", "graph", "cluster", "evaluate"]

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from iciclegcn.cli_parser import parse
-from iciclegcn.config_values import convert, flatten
+from iciclegcn.cli.parser import parse
+from iciclegcn.config.values import convert, flatten
 from iciclegcn.presets import PRESETS, preset_config
-from iciclegcn.run_artefacts import ARTEFACTS
+from iciclegcn.run_folder.artefacts import ARTEFACTS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ from iciclegcn.nn.backbone import build_backbone, start_trained
 from iciclegcn.nn.pretrained.loading import build_network
 from iciclegcn.nn.pretrained.network import PretrainedNetwork
 from iciclegcn.pipeline import run
-from iciclegcn.run_artefacts import RunArtefacts
-from iciclegcn.stages import pretrained_model
+from iciclegcn.run_folder.artefacts import RunArtefacts
+from iciclegcn.stages.icicle import pretrained_model
 from tests.tiny_run import tiny_config, tiny_gcc, write_images
 
 NAME = "torchvision:shufflenet_v2_x0_5"

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.presets import preset_config, preset_on_a_run
 
 NUM_IMAGES = 120

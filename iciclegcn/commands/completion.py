@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     Args:
         options: ``SHELL``.
     """
-    from iciclegcn.cli_parser import make_parser
+    from iciclegcn.cli.parser import make_parser
     from iciclegcn.completion.bash import bash_script
     from iciclegcn.completion.fish import fish_script
     from iciclegcn.completion.words import command_words

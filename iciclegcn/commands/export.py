@@ -39,11 +39,11 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UserError: If the run, its images or the target do not fit.
     """
-    from iciclegcn.base_folder import open_base
-    from iciclegcn.export import export_images, export_table
-    from iciclegcn.prediction_files import require_table
+    from iciclegcn.prediction.files import require_table
     from iciclegcn.progress import make_reporter
     from iciclegcn.reporting_monitor import ReportingMonitor
+    from iciclegcn.results.export import export_images, export_table
+    from iciclegcn.run_folder.base import open_base
 
     finished, to = open_base(user_path(options.run)), user_path(options.to)
     if to.suffix.lower() in _TABLES:

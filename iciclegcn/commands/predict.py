@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from iciclegcn.data.user_paths import user_path
 
 if TYPE_CHECKING:
-    from iciclegcn.prediction import PredictionSummary
+    from iciclegcn.prediction.run import PredictionSummary
 
 _EPILOG = """\
 NEW is what a run takes (a folder, a .zip, a .txt or .csv list, an array file,
@@ -51,8 +51,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UserError: If the run, the images or the file do not fit.
     """
-    from iciclegcn.prediction import Run
-    from iciclegcn.prediction_files import require_table
+    from iciclegcn.prediction.files import require_table
+    from iciclegcn.prediction.run import Run
     from iciclegcn.progress import make_reporter
     from iciclegcn.reporting_monitor import ReportingMonitor
 
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _list_skipped(found: "PredictionSummary", file: Path) -> None:
     """Write the list, or remove that of an earlier prediction."""
-    from iciclegcn.run_files import write_csv
+    from iciclegcn.run_folder.files import write_csv
 
     if found.skipped:
         write_csv(file, _SKIPPED, found.skipped)

@@ -10,7 +10,7 @@ from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 
 if TYPE_CHECKING:
-    from iciclegcn.run_suggestion import SuggestionFiles
+    from iciclegcn.results.suggestion import SuggestionFiles
 
 _EPILOG = """\
 The run needs its neighbours, not its clusters: it may have stopped after the
@@ -61,8 +61,8 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"'--seed' must be 0 or more (got {options.seed})")
     from iciclegcn.progress import make_reporter
     from iciclegcn.reporting_monitor import ReportingMonitor
-    from iciclegcn.run_folder import RunFolder
-    from iciclegcn.run_suggestion import suggest_k
+    from iciclegcn.results.suggestion import suggest_k
+    from iciclegcn.run_folder.folder import RunFolder
 
     reporter = make_reporter(sys.stderr)
     monitor = ReportingMonitor(reporter)

@@ -68,7 +68,7 @@ def command_words(parser: argparse.ArgumentParser) -> list[CommandWords]:
     """Every command of the parser with its options.
 
     Args:
-        parser: From `iciclegcn.cli_parser.make_parser`.
+        parser: From `iciclegcn.cli.parser.make_parser`.
     """
     # argparse has no public way to ask what a parser understands.
     [commands] = [

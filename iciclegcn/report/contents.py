@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from iciclegcn.base_folder import BaseRun, open_base
 from iciclegcn.config import Config
 from iciclegcn.data.cache import load_or_build_cache
 from iciclegcn.data.labels import Labels, read_labels
 from iciclegcn.data.sources import open_listing, open_source
 from iciclegcn.errors import UserError
 from iciclegcn.monitor import NullMonitor, StageMonitor
-from iciclegcn.run_artefacts import RunArtefacts
-from iciclegcn.run_manifest import Manifest
+from iciclegcn.run_folder.artefacts import RunArtefacts
+from iciclegcn.run_folder.base import BaseRun, open_base
+from iciclegcn.run_folder.manifest import Manifest
 
 Row = dict[str, Any]
 

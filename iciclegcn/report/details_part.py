@@ -2,12 +2,12 @@
 
 import shlex
 
-from iciclegcn.config_values import to_yaml
+from iciclegcn.config.values import to_yaml
 from iciclegcn.progress import duration
 from iciclegcn.report.contents import Contents
 from iciclegcn.report.html import details, section, table, text
 from iciclegcn.report.part import Part
-from iciclegcn.run_manifest import DONE
+from iciclegcn.run_folder.manifest import DONE
 
 _FILES = (
     ("assignments.csv", "the cluster of every item, with its confidence"),

@@ -17,8 +17,8 @@ from iciclegcn.report.sizes_part import sizes_part
 from iciclegcn.report.summary_part import summary_part
 from iciclegcn.report.training_part import training_part
 from iciclegcn.report.truth_part import cluster_classes, match, truth_part
-from iciclegcn.run_files import write_text
-from iciclegcn.run_report import REPORT
+from iciclegcn.results.report import REPORT
+from iciclegcn.run_folder.files import write_text
 
 FIGURES = "figures"
 

@@ -11,7 +11,7 @@ from benchmarks.measured_process import Measured, ProcessError
 from benchmarks.method_parts import BY_NAME, Part
 from benchmarks.methods import Comparison
 from iciclegcn.config import RUCConfig
-from iciclegcn.config_values import config_fields
+from iciclegcn.config.values import config_fields
 from tests.benchmarks.fake_runner import CODE, FakeRunner
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import suggest_k
 from benchmarks.suggest_k import main, table
-from tests.test_run_suggestion import COUNT, made
+from tests.results.test_suggestion import COUNT, made
 from tests.tiny_run import TINY
 
 QUICK = ["--seeds", "1", "--resamples", "2", "--most", "8"]

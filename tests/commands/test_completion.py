@@ -1,6 +1,6 @@
 import pytest
 
-from iciclegcn.cli import main
+from iciclegcn.cli.main import main
 from iciclegcn.commands.completion import SHELLS
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from iciclegcn.cli import main
+from iciclegcn.cli.main import main
 from iciclegcn.data.named import NAMED
 
 

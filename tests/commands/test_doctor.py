@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from iciclegcn.cli import main
+from iciclegcn.cli.main import main
 from iciclegcn.installation import REQUIRED, PackageState
 from iciclegcn.machine import Machine
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from iciclegcn.cli import main
+from iciclegcn.cli.main import main
 from iciclegcn.config import Config, DataConfig
-from iciclegcn.config_values import to_yaml
-from iciclegcn.run_artefacts import RunArtefacts
-from iciclegcn.run_files import write_text
-from iciclegcn.run_manifest import Manifest
+from iciclegcn.config.values import to_yaml
+from iciclegcn.run_folder.artefacts import RunArtefacts
+from iciclegcn.run_folder.files import write_text
+from iciclegcn.run_folder.manifest import Manifest
 
 PATHS = ["0.png", "1.png"]
 
@@ -81,7 +81,7 @@ def test_an_interruption_leaves_nothing(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("iciclegcn.export._Writer.write", interrupt)
+    monkeypatch.setattr("iciclegcn.results.export._Writer.write", interrupt)
     assert main(["export", "--run", str(run), "--to", str(run.parent / "to")]) == 130
     assert "no folder was made" in capsys.readouterr().err
     assert sorted(entry.name for entry in run.parent.iterdir()) == ["photographs", "run"]

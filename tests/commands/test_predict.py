@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from iciclegcn import Run
-from iciclegcn.cli import main
+from iciclegcn.cli.main import main
 from tests.finished_runs import icicle_run, new_digits
 
 NEW = new_digits(6)
@@ -114,7 +114,7 @@ def test_mistakes_are_one_sentence(
 def test_a_summary_tells_of_the_unassigned(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iciclegcn.prediction._confidence_floor", lambda _: 1.0)
+    monkeypatch.setattr("iciclegcn.prediction.run._confidence_floor", lambda _: 1.0)
     np.save(tmp_path / "new.npy", NEW)
     out = tmp_path / "found.csv"
     assert main(["predict", "--run", str(run), str(tmp_path / "new.npy"), "--out", str(out)]) == 0

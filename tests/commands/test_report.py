@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from iciclegcn.cli import main
+from iciclegcn.cli.main import main
 from iciclegcn.pipeline import run
 from tests.tiny_run import tiny_config, write_images
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from iciclegcn.cli import main
-from tests.test_run_suggestion import COUNT, made
+from iciclegcn.cli.main import main
+from tests.results.test_suggestion import COUNT, made
 
 
 def test_the_suggestion_is_printed_and_its_files_are_named(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from iciclegcn.cli_parser import make_parser
+from iciclegcn.cli.parser import make_parser
 from iciclegcn.completion.bash import bash_script
 from iciclegcn.completion.words import command_words
 

@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from iciclegcn.cli_parser import make_parser
+from iciclegcn.cli.parser import make_parser
 from iciclegcn.completion.fish import fish_script
 from iciclegcn.completion.words import CommandWords, OptionWords, command_words
 

@@ -2,9 +2,9 @@ import argparse
 
 import pytest
 
-from iciclegcn.cli_parser import COMMANDS, make_parser
+from iciclegcn.cli.parser import COMMANDS, make_parser
 from iciclegcn.completion.words import CommandWords, OptionWords, command_words
-from iciclegcn.config_values import config_fields
+from iciclegcn.config.values import config_fields
 
 
 @pytest.fixture(scope="module")

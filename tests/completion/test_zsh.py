@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from iciclegcn.cli_parser import make_parser
+from iciclegcn.cli.parser import make_parser
 from iciclegcn.completion.words import CommandWords, OptionWords, command_words
 from iciclegcn.completion.zsh import zsh_script
 

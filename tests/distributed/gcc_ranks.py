@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.distributed.ranks import Ranks, use_ranks
 from iciclegcn.methods import gcc
 from iciclegcn.methods.gcc import build_gcc_model, train_gcc

@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.distributed.ranks import Ranks, use_ranks
 from iciclegcn.methods import ruc, self_label
 from iciclegcn.methods.classifiers import ClassifierShape, build_classifier

@@ -14,8 +14,8 @@ import pytest
 from iciclegcn.distributed import launch as module
 from iciclegcn.distributed.launch import Job, Processes, launch, processes
 from iciclegcn.errors import UserError
-from iciclegcn.run_artefacts import ARTEFACTS
-from iciclegcn.run_manifest import STAGES
+from iciclegcn.run_folder.artefacts import ARTEFACTS
+from iciclegcn.run_folder.manifest import STAGES
 from tests.distributed.killed_ranks import EPOCHS, STEPS
 from tests.tiny_run import write_images
 

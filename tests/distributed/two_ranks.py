@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from graphs import NeighborIndex, knn, scale_graphs
 from iciclegcn.config import Config, MGCNConfig
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.distributed.ranks import Ranks, use_ranks
 from iciclegcn.methods import pretraining
 from iciclegcn.methods.cell_batches import CellBatches

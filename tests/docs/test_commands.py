@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from iciclegcn.cli import main
-from iciclegcn.cli_parser import COMMANDS, parse
+from iciclegcn.cli.main import main
+from iciclegcn.cli.parser import COMMANDS, parse
 from tests.docs.shell_commands import (
     PAGES,
     ROOT,

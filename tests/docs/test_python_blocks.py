@@ -12,7 +12,7 @@ import pytest
 
 import iciclegcn.pipeline
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from tests.docs.shell_commands import PAGES, ROOT
 from tests.docs.workplace import RUNS, add_run
 from tests.tiny_run import TINY

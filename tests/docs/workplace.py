@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from iciclegcn.cli import main
+from iciclegcn.cli.main import main
 from tests.docs.shell_commands import cut_short
 from tests.tiny_networks import write_torchscript
 

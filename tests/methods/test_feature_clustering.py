@@ -3,7 +3,7 @@ import pytest
 from sklearn.datasets import make_blobs
 
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.errors import UserError
 from iciclegcn.evaluation.metrics import clustering_metrics
 from iciclegcn.methods.feature_clustering import FeatureClustering, cluster_features

@@ -4,7 +4,7 @@ import torch
 from numpy.typing import NDArray
 
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.distributed.ranks import Ranks
 from iciclegcn.methods.gcc_batches import GCCBatch, ImagePool, epoch_batches, epoch_steps
 from iciclegcn.methods.gcc_graph import NeighborGraph

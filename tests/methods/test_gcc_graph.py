@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphs import NeighborIndex, RecallWarning
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.errors import UserError
 from iciclegcn.methods.gcc_graph import NeighborGraph, search_graph
 from iciclegcn.monitor import NullMonitor

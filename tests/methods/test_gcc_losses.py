@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from iciclegcn.config import Config, GCCConfig
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.losses.graph_contrastive import (
     assignment_loss,
     balance_loss,

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.methods.classifiers import ClassifierShape, build_classifier
 from iciclegcn.methods.gcc_model import build_gcc_model
 

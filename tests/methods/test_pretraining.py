@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from iciclegcn.config import Config, PretrainConfig
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.data.views import evaluation_view, random_views
 from iciclegcn.losses.contrastive import cluster_loss, instance_loss
 from iciclegcn.methods import pretrain_model, pretraining

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.data.views import evaluation_view
 from iciclegcn.methods import ruc, ruc_step
 from iciclegcn.methods.answers import Answers, answers

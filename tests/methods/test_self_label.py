@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.distributed.ranks import Ranks
 from iciclegcn.errors import UserError
 from iciclegcn.methods import self_label as module

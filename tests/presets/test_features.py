@@ -1,7 +1,7 @@
 import pytest
 
 from iciclegcn.config import Config
-from iciclegcn.config_values import flatten
+from iciclegcn.config.values import flatten
 from iciclegcn.errors import UserError
 from iciclegcn.presets import on_features, preset_config
 

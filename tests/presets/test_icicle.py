@@ -4,7 +4,7 @@ from operator import attrgetter
 import pytest
 
 from iciclegcn.config import Config
-from iciclegcn.config_values import flatten
+from iciclegcn.config.values import flatten
 from iciclegcn.data.named import NAMED
 from iciclegcn.errors import UserError
 from iciclegcn.presets import PRESETS, preset_config

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from iciclegcn.config import Config
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.data.labels import Labels
 from iciclegcn.presets import preset_config
 from iciclegcn.report.contents import Contents
-from iciclegcn.run_manifest import Manifest
+from iciclegcn.run_folder.manifest import Manifest
 
 
 def soft_of(clusters: np.ndarray, num_clusters: int, confidence: float = 0.8) -> np.ndarray:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from iciclegcn.config_values import build_config
+from iciclegcn.config.values import build_config
 from iciclegcn.errors import UserError
 from iciclegcn.pipeline import run, run_stage
 from iciclegcn.report.write import write_report
-from iciclegcn.run_artefacts import RunArtefacts
+from iciclegcn.run_folder.artefacts import RunArtefacts
 from tests.tiny_run import (
     tiny_config,
     tiny_gcc,

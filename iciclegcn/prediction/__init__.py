@@ -1,0 +1,1 @@
+"""Clusters of images, or rows, that a finished run has not seen."""

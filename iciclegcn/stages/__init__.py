@@ -1,0 +1,1 @@
+"""The stages of a run: each reads the earlier ones' results, calls a method, writes its own."""
