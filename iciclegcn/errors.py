@@ -1,4 +1,6 @@
-"""The error a user's mistake raises."""
+"""The error a user's mistake raises, and the exit codes of the program."""
+
+EXIT_FAILURE, EXIT_USER_ERROR, EXIT_INTERRUPTED = 1, 2, 130
 
 
 class UserError(ValueError):

@@ -25,10 +25,8 @@ from iciclegcn.commands import BESIDE
 from iciclegcn.config import Config
 from iciclegcn.config.values import to_yaml
 from iciclegcn.distributed.launch import Job, launch, processes
-from iciclegcn.errors import UserError
+from iciclegcn.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
 from iciclegcn.progress import make_reporter
-
-EXIT_FAILURE, EXIT_USER_ERROR, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from iciclegcn.data.user_paths import user_path
-from iciclegcn.errors import UserError
+from iciclegcn.errors import EXIT_INTERRUPTED, UserError
 
 _EPILOG = """\
 A --to that ends in .parquet or .csv is the table of assignments, for which the
@@ -12,7 +12,6 @@ images are not needed; anything else is a folder, with a folder in it for each
 cluster. .parquet needs the extra 'parquet'.
 """
 _TABLES = (".csv", ".parquet")
-_INTERRUPTED = 130
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         reporter.close()
         print("interrupted: no folder was made; the same command begins anew", file=sys.stderr)
-        return _INTERRUPTED
+        return EXIT_INTERRUPTED
     finally:
         reporter.close()
     done = "linked" if options.link else "copied"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iciclegcn.data.user_paths import user_path
+from iciclegcn.errors import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from iciclegcn.prediction.run import PredictionSummary
@@ -18,7 +19,6 @@ matrix of as many columns. Nothing is trained, and the run folder is only read.
 """
 _SKIPPED = ("path", "reason")
 _MOST_TOLD = 10
-_INTERRUPTED = 130
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         reporter.close()
         print("interrupted: no file was written; the same command begins anew", file=sys.stderr)
-        return _INTERRUPTED
+        return EXIT_INTERRUPTED
     finally:
         reporter.close()
     if out is None:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from iciclegcn.errors import UserError
+from iciclegcn.errors import EXIT_INTERRUPTED, UserError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from iciclegcn.distributed.heartbeat import Heartbeat
     from iciclegcn.distributed.ranks import Ranks
 
-_EXIT_INTERRUPTED = 130
 _GRACE = 10.0  # seconds for who knows better to tell, and to end this process
 _FOREVER = timedelta(days=3650)
 
@@ -229,7 +228,7 @@ def _after_error(
         heartbeat.stop()
         if ranks.is_main and not supervised:
             job.tell(error)
-        return _EXIT_INTERRUPTED
+        return EXIT_INTERRUPTED
     if isinstance(error, FloatingPointError) and not ranks.is_main:
         time.sleep(_GRACE)  # rank 0 found the same, tells, and ends the run
         return EXIT_LOST
