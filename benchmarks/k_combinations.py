@@ -34,7 +34,8 @@ from iciclegcn.config import Config, GraphConfig
 from iciclegcn.data.labels import read_labels
 from iciclegcn.data.sources import open_source
 from iciclegcn.evaluation.metrics import clustering_metrics
-from iciclegcn.methods.icicle import output_probabilities, train_mgcn
+from iciclegcn.methods.icicle import train_mgcn
+from iciclegcn.methods.mgcn_result import output_probabilities
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn import AutoEncoder
 from iciclegcn.run_folder.folder import RunFolder

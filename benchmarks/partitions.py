@@ -30,7 +30,8 @@ from benchmarks.k_combinations import StageOne, build_graphs, read_run
 from graphs import ScaleGraph
 from graphs.partition import metis_is_installed
 from iciclegcn.evaluation.metrics import clustering_metrics
-from iciclegcn.methods.icicle import output_probabilities, train_mgcn
+from iciclegcn.methods.icicle import train_mgcn
+from iciclegcn.methods.mgcn_result import output_probabilities
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.runtime import Runtime
 

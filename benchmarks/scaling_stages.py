@@ -61,7 +61,8 @@ def cluster(
     from iciclegcn.config import Config, MGCNConfig
     from iciclegcn.evaluation.metrics import clustering_metrics
     from iciclegcn.methods import icicle
-    from iciclegcn.methods.icicle import output_probabilities, train_mgcn
+    from iciclegcn.methods.icicle import train_mgcn
+    from iciclegcn.methods.mgcn_result import output_probabilities
     from iciclegcn.nn.autoencoder import AutoEncoder
     from iciclegcn.presets import preset_config
     from iciclegcn.progress import SilentReporter

@@ -17,7 +17,8 @@ import numpy as np
 from benchmarks.k_combinations import StageOne, build_graphs, read_run
 from benchmarks.schedules import Trial, costs, fitting_epochs
 from iciclegcn.config import Config, GraphConfig, MGCNConfig
-from iciclegcn.methods.icicle import output_probabilities, train_mgcn
+from iciclegcn.methods.icicle import train_mgcn
+from iciclegcn.methods.mgcn_result import output_probabilities
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.presets import preset_config
 from iciclegcn.runtime import Runtime

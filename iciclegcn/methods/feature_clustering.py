@@ -10,7 +10,8 @@ from graphs import Neighbors, knn
 from iciclegcn.config import Config
 from iciclegcn.data.feature_scaling import FeatureScaling, fit_scaling
 from iciclegcn.methods.feature_encoding import encode_features
-from iciclegcn.methods.icicle import output_probabilities, train_mgcn
+from iciclegcn.methods.icicle import train_mgcn
+from iciclegcn.methods.mgcn_result import output_probabilities
 from iciclegcn.methods.scales import graphs_of
 from iciclegcn.methods.search_warnings import telling
 from iciclegcn.monitor import StageMonitor

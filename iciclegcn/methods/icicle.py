@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from iciclegcn.methods.best_keeper import BestKeeper
 from iciclegcn.methods.choose_nodes import Features, choose_nodes
 from iciclegcn.methods.mgcn_losses import MGCNLosses, mgcn_losses, reconstruction_term
 from iciclegcn.methods.mgcn_ranks import share_training
+from iciclegcn.methods.mgcn_result import MGCNResult, select_output, warn_of_empty_clusters
 from iciclegcn.methods.mgcn_start import build_model, start_model
 from iciclegcn.methods.optimization import require_finite, restore, training_state
 from iciclegcn.methods.training_nodes import TrainingNodes
@@ -25,22 +26,6 @@ from iciclegcn.nn.mgcn import MGCN, MGCNAssignments
 from iciclegcn.runtime import Runtime
 
 SAVE_INTERVAL = 10.0  # seconds between two saved states: at most that much is ever repeated
-
-
-class MGCNResult(NamedTuple):
-    """What stage 2 gives; tensors on the CPU in float32, row = image index.
-
-    Attributes:
-        streams: Soft assignments [N, K] of every graph stream.
-        q: Student-t soft assignments of the code [N, K].
-        code: Softmax code of the auto-encoder [N, K].
-        model: The trained network.
-    """
-
-    streams: list[Tensor]
-    q: Tensor
-    code: Tensor
-    model: MGCN
 
 
 def train_mgcn(
@@ -100,7 +85,7 @@ def train_mgcn(
         found = nodes.assign(model)
     streams = [nodes.original(g) for g in found.streams]
     result = MGCNResult(streams, nodes.original(found.q), nodes.original(found.code), model)
-    _warn_of_empty_clusters(result, options.output, monitor)
+    warn_of_empty_clusters(result, options.output, monitor)
     return result
 
 
@@ -214,34 +199,6 @@ def _look(
     keeper.offer(model, output)
 
 
-def output_probabilities(result: MGCNResult, output: str) -> Tensor:
-    """The soft assignments that name the clusters.
-
-    Args:
-        result: What `train_mgcn` returned.
-        output: ``streams`` (mean of the streams), ``stream_0``, ``stream_1``, ... or ``q``.
-
-    Returns:
-        Soft assignments [N, K]; rows sum to 1.
-
-    Raises:
-        ValueError: If ``output`` names nothing of the result.
-    """
-    return select_output(result.streams, result.q, output)
-
-
-def select_output(streams: Sequence[Tensor], q: Tensor, output: str) -> Tensor:
-    """The same for soft assignments that are not in a result yet."""
-    if output == "streams":
-        return torch.stack(list(streams)).mean(dim=0)
-    if output == "q":
-        return q
-    named = {f"stream_{u}": stream for u, stream in enumerate(streams)}
-    if output not in named:
-        raise ValueError(f"'output' must be streams, {', '.join(named)} or q (got {output!r})")
-    return named[output]
-
-
 def _values(losses: MGCNLosses, weight: float, ranks: Ranks) -> dict[str, float]:
     values = {
         "loss": float(losses.loss.detach()),
@@ -254,16 +211,3 @@ def _values(losses: MGCNLosses, weight: float, ranks: Ranks) -> dict[str, float]
         return values
     terms = torch.tensor(list(values.values()), device=losses.loss.device) * weight
     return dict(zip(values, ranks.mean(terms).tolist(), strict=True))
-
-
-def _warn_of_empty_clusters(result: MGCNResult, output: str, monitor: StageMonitor) -> None:
-    probabilities = output_probabilities(result, output)
-    num_clusters = probabilities.size(1)
-    sizes = torch.bincount(probabilities.argmax(dim=1), minlength=num_clusters)
-    used = int((sizes > 0).sum())
-    if used < num_clusters:
-        monitor.warn(
-            f"{num_clusters - used} of {num_clusters} clusters have no images: try fewer "
-            "'mgcn.iterations', a lower 'mgcn.learning_rate', 'mgcn.gcn_init: encoder' or a "
-            "'mgcn.neighbor_weight' above 0"
-        )

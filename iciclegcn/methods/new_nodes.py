@@ -12,8 +12,8 @@ from torch import Tensor
 from graphs import NeighborIndex, Neighbors
 from graphs.attach import attach, old_nodes
 from iciclegcn.config import Config
-from iciclegcn.methods.icicle import select_output
 from iciclegcn.methods.memory import budget_bytes, propagated_widths
+from iciclegcn.methods.mgcn_result import select_output
 from iciclegcn.methods.scales import graphs_of
 from iciclegcn.methods.training_nodes import prepare_graphs
 from iciclegcn.nn.attached_nodes import (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from graphs import NeighborIndex
 from iciclegcn.methods.classifiers import classify
 from iciclegcn.methods.embedding import embed
-from iciclegcn.methods.icicle import select_output
+from iciclegcn.methods.mgcn_result import select_output
 from iciclegcn.methods.new_nodes import NewNodes
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.prediction.feature_network import read_feature_network, read_mgcn

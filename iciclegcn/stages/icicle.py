@@ -6,7 +6,8 @@ from torch import Tensor
 
 from iciclegcn.config import Config
 from iciclegcn.data.cache import CachedImages
-from iciclegcn.methods.icicle import output_probabilities, train_mgcn
+from iciclegcn.methods.icicle import train_mgcn
+from iciclegcn.methods.mgcn_result import output_probabilities
 from iciclegcn.methods.pretraining import PretrainModel, embed, pretrain
 from iciclegcn.nn.autoencoder import AutoEncoder
 from iciclegcn.progress import Reporter

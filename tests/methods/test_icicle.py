@@ -13,8 +13,9 @@ from torch import Tensor
 from graphs import ScaleGraph, knn, scale_graphs
 from iciclegcn.config import Config, GraphConfig, MGCNConfig
 from iciclegcn.methods import icicle
-from iciclegcn.methods.icicle import MGCNResult, output_probabilities, train_mgcn
+from iciclegcn.methods.icicle import train_mgcn
 from iciclegcn.methods.mgcn_losses import mgcn_losses
+from iciclegcn.methods.mgcn_result import MGCNResult, output_probabilities
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn import AutoEncoder
 from iciclegcn.runtime import Runtime
@@ -295,13 +296,3 @@ def test_bf16_finds_the_clusters_of_fp32() -> None:
         assert a.dtype is b.dtype is torch.float32
         assert (a.argmax(1) == b.argmax(1)).float().mean() > 0.97
         torch.testing.assert_close(a, b, rtol=0, atol=0.05)
-
-
-def test_output_names_choose_among_streams_mean_and_q() -> None:
-    a, b, q = torch.tensor([[[1.0, 0.0]], [[0.5, 0.5]], [[0.2, 0.8]]])
-    result = MGCNResult([a, b], q, q, model=train(configured(iterations=0)).model)
-    assert output_probabilities(result, "streams").tolist() == [[0.75, 0.25]]
-    assert output_probabilities(result, "stream_1").tolist() == [[0.5, 0.5]]
-    assert torch.equal(output_probabilities(result, "q"), q)
-    with pytest.raises(ValueError, match="stream_0, stream_1 or q"):
-        output_probabilities(result, "stream_2")
