@@ -6,9 +6,9 @@ from iciclegcn.config import AutoEncoderConfig, BackboneConfig, Config, DataConf
 from iciclegcn.data.views import evaluation_view
 from iciclegcn.methods.answers import answers, warn_of_lost_clusters
 from iciclegcn.methods.classifiers import ClassifierShape, build_classifier
-from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn.classifier import ClassifierEnsemble
 from iciclegcn.runtime import Runtime
+from tests.memory_monitor import MemoryMonitor
 
 CONFIG = Config(
     num_clusters=3,
@@ -16,16 +16,6 @@ CONFIG = Config(
     backbone=BackboneConfig(name="convnet", stem="plain", width=8),
     autoencoder=AutoEncoderConfig(hidden_channels=(6, 5)),
 )
-
-
-class Listener(NullMonitor):
-    """Keeps the warnings."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.heard.append(message)
 
 
 @pytest.mark.parametrize("num_networks", [1, 2])
@@ -49,13 +39,13 @@ def test_answers_are_each_networks_and_their_sums(num_networks: int) -> None:
 
 
 def test_lost_clusters_are_named() -> None:
-    monitor = Listener()
+    monitor = MemoryMonitor()
     warn_of_lost_clusters(torch.tensor([0, 2, 4, 4]), torch.tensor([2, 2, 5, 1]), monitor)
-    assert monitor.heard == ["the training lost 2 of the clusters it began with: 0, 4"]
-    monitor.heard.clear()
+    assert monitor.warnings == ["the training lost 2 of the clusters it began with: 0, 4"]
+    monitor.warnings.clear()
     warn_of_lost_clusters(torch.tensor([0, 1]), torch.tensor([1, 0]), monitor)
-    assert monitor.heard == []
+    assert monitor.warnings == []
     warn_of_lost_clusters(torch.arange(20), torch.zeros(20, dtype=torch.long), monitor)
-    assert monitor.heard[0].endswith(
+    assert monitor.warnings[0].endswith(
         "lost 19 of the clusters it began with: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ..."
     )

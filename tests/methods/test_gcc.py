@@ -1,8 +1,6 @@
 import inspect
-import io
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,47 +21,9 @@ from iciclegcn.methods.gcc_batches import ImagePool
 from iciclegcn.methods.gcc_memory import EmbeddingMemory
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.runtime import Runtime
+from tests.memory_monitor import Interrupted, MemoryMonitor
 
 NUM_CLUSTERS, SIDE = 3, 8
-
-
-class Interrupted(Exception):
-    """What the monitor raises in place of a power cut."""
-
-
-class FileMonitor(NullMonitor):
-    """Keeps states as the bytes of a file, and rows; may stop the run after an epoch was saved."""
-
-    def __init__(self, state: bytes | None = None, stop_after: int | None = None) -> None:
-        self.states = [] if state is None else [state]
-        self.rows: list[tuple[int, dict[str, float]]] = []
-        self.done: list[tuple[int, int]] = []
-        self.warnings: list[str] = []
-        self._stop_after = stop_after
-
-    def load(self) -> dict[str, Any] | None:
-        if not self.states:
-            return None
-        state: dict[str, Any] = torch.load(io.BytesIO(self.states[-1]), weights_only=True)
-        return state
-
-    def save(self, state: dict[str, Any]) -> None:
-        stream = io.BytesIO()
-        torch.save(state, stream)
-        self.states.append(stream.getvalue())
-        if state["epoch"] == self._stop_after:
-            raise Interrupted
-
-    def log(self, step: int, **values: float) -> None:
-        self.rows.append((step, values))
-
-    def progress(self, done: int, total: int, *, unit: str = "step", **values: float) -> None:
-        assert unit == "image"
-        assert "loss" in values
-        self.done.append((done, total))
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 def tiny_config(**changes: object) -> Config:
@@ -142,7 +102,7 @@ def test_images_of_three_kinds_fall_into_three_clusters(loss: str) -> None:
         ),
         {"backbone.width": 16, "views.flip_probability": 0.0, "views.crop_scale": (0.6, 1.0)},
     )
-    monitor = FileMonitor()
+    monitor = MemoryMonitor()
     model = train_gcc(images, config, cpu(), monitor)
     with torch.no_grad():
         named = model.classifier()(evaluation_view(torch.from_numpy(images), SIDE)).argmax(dim=1)
@@ -165,15 +125,15 @@ def test_an_interrupted_run_continues_to_the_same_bits(
 ) -> None:
     config = tiny_config(keep=keep, optimizer=optimizer, num_heads=2, learning_rate=1e-2)
     images, extra = some_images(), some_images(4, seed=1)
-    whole = FileMonitor()
+    whole = MemoryMonitor()
     runtime = cpu(precision=precision)
     expected = train_gcc(images, config, runtime, whole, extra_images=extra)
     for epoch in range(1, 6):  # before, at, between and after the graphs, and at the end
-        broken = FileMonitor(stop_after=epoch)
+        broken = MemoryMonitor(stop_after=epoch)
         with pytest.raises(Interrupted):
             train_gcc(images, config, runtime, broken, extra_images=extra)
         torch.manual_seed(epoch)  # another process has other global state
-        resumed = FileMonitor(broken.states[-1])
+        resumed = MemoryMonitor(broken.saved[-1])
         model = train_gcc(images, config, runtime, resumed, extra_images=extra)
         assert_same_weights(model, expected)
         assert broken.rows + resumed.rows == whole.rows
@@ -196,10 +156,11 @@ def test_the_result_depends_on_the_seed_alone() -> None:
     assert not torch.equal(other.state_dict()[name], first.state_dict()[name])
 
 
-def test_states_are_saved_seldom_and_at_the_end() -> None:
-    monitor = FileMonitor()
+def test_states_are_saved_seldom_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gcc, "SAVE_INTERVAL", 3600.0)  # however slow the machine is
+    monitor = MemoryMonitor()
     train_gcc(some_images(), tiny_config(), cpu(), monitor)
-    assert len(monitor.states) == 1
+    assert len(monitor.saved) == 1
     state = monitor.load()
     assert state is not None
     assert state["epoch"] == 5
@@ -220,7 +181,7 @@ def test_no_function_takes_labels() -> None:
 
 
 def test_heads_wait_for_the_first_graph() -> None:
-    monitor = FileMonitor()
+    monitor = MemoryMonitor()
     config = tiny_config(epochs=4, first_graph_epoch=2, weight_decay=0.1)
     train_gcc(some_images(10), config, cpu(), monitor)
     terms = [set(values) for _, values in monitor.rows]
@@ -259,7 +220,7 @@ def test_the_memory_holds_the_second_views_of_the_last_epochs(
         original(memory, rows, z, epoch)
 
     monkeypatch.setattr(EmbeddingMemory, "write", write)
-    monitor = FileMonitor()
+    monitor = MemoryMonitor()
     extra = some_images(4, seed=1)
     train_gcc(some_images(), tiny_config(), cpu(), monitor, extra_images=extra)
     assert set(seen) == {(epoch, row) for epoch in range(5) for row in range(12)}  # no extra row
@@ -272,12 +233,13 @@ def test_the_memory_holds_the_second_views_of_the_last_epochs(
 
 
 def test_extra_images_teach_until_the_first_graph() -> None:
-    monitor = FileMonitor()
+    monitor = MemoryMonitor()
     config = tiny_config(epochs=4, batch_size=6)
     train_gcc(some_images(), config, cpu(), monitor, extra_images=some_images(6, seed=1))
     assert [step for step, _ in monitor.rows] == list(range(3 + 3 + 2 + 2))
     assert monitor.done[0] == (6, 2 * 18 + 2 * 12)
     assert monitor.done[-1] == (60, 60)
+    assert "loss" in monitor.shown
 
 
 def test_the_learning_rate_follows_a_cosine_to_a_share(learning_rates: list[float]) -> None:
@@ -334,7 +296,7 @@ def test_a_cluster_that_dies_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None
         return logits - torch.tensor([0.0, 0.0, 500.0])
 
     monkeypatch.setattr(GCCModel, "logits", without_the_last)
-    monitor = FileMonitor()
+    monitor = MemoryMonitor()
     train_gcc(some_images(), tiny_config(), cpu(), monitor)
     assert len(monitor.warnings) == 1
     assert monitor.warnings[0].startswith("1 of 3 clusters have no images: try ")
@@ -349,7 +311,7 @@ def test_a_loss_that_is_not_finite_names_step_and_terms(monkeypatch: pytest.Monk
         return balance_loss(p) * (math.nan if len(calls) == 2 else 1)
 
     monkeypatch.setattr(gcc_losses, "balance_loss", broken)
-    monitor = FileMonitor()
+    monitor = MemoryMonitor()
     with pytest.raises(FloatingPointError) as caught:
         train_gcc(some_images(10), tiny_config(), cpu(), monitor)
     message = str(caught.value)
@@ -371,7 +333,7 @@ def test_a_loss_that_is_not_finite_names_step_and_terms(monkeypatch: pytest.Monk
     ],
 )
 def test_any_size_trains(changes: dict[str, object]) -> None:
-    monitor = FileMonitor()
+    monitor = MemoryMonitor()
     model = train_gcc(some_images(channels=1), tiny_config(**changes), cpu(), monitor)
     assert not model.training
     assert all(math.isfinite(values["loss"]) for _, values in monitor.rows)

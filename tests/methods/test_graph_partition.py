@@ -10,16 +10,9 @@ from iciclegcn.methods.graph_partition import _information, graph_partition
 from iciclegcn.methods.training_nodes import prepare_graphs
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn.propagate import Propagation
+from tests.memory_monitor import MemoryMonitor
 
 OPTIONS = MGCNConfig(centers="graph", kmeans_restarts=2, propagation_steps=(0, 2))
-
-
-class Warned(NullMonitor):
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.messages.append(message)
 
 
 def rings(count: int) -> tuple[Propagation, np.ndarray]:
@@ -97,6 +90,6 @@ def test_missing_clusters_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     module = "iciclegcn.methods.graph_partition"
     monkeypatch.setattr(f"{module}._spectral_partitions", lambda *_: [])
     code = torch.nn.functional.one_hot(torch.from_numpy(y), 3).float()
-    monitor = Warned()
+    monitor = MemoryMonitor()
     graph_partition(code, graph, OPTIONS, seed=0, monitor=monitor)
-    assert "has 2 of 3 clusters" in monitor.messages[0]
+    assert "has 2 of 3 clusters" in monitor.warnings[0]

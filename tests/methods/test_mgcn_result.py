@@ -7,19 +7,8 @@ from iciclegcn.methods.mgcn_result import (
     output_probabilities,
     warn_of_empty_clusters,
 )
-from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn import MGCN, AutoEncoder
-
-
-class Recorder(NullMonitor):
-    """Keeps the warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
-
+from tests.memory_monitor import MemoryMonitor
 
 A, B, Q = torch.tensor([[[1.0, 0.0]], [[0.5, 0.5]], [[0.2, 0.8]]])
 
@@ -39,7 +28,7 @@ def test_output_names_choose_among_streams_mean_and_q() -> None:
 
 def test_only_clusters_without_images_are_warned_of() -> None:
     both = torch.tensor([[0.9, 0.1], [0.3, 0.7]])
-    monitor = Recorder()
+    monitor = MemoryMonitor()
     warn_of_empty_clusters(result([both, both], both), "q", monitor)
     assert monitor.warnings == []
     warn_of_empty_clusters(result([A, A], Q), "q", monitor)

@@ -1,4 +1,3 @@
-import copy
 import dataclasses
 import inspect
 import math
@@ -20,38 +19,9 @@ from iciclegcn.methods import pretrain_model, pretraining
 from iciclegcn.methods.pretraining import PretrainModel, embed, pretrain, pretrain_losses
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.runtime import Runtime
+from tests.memory_monitor import Interrupted, MemoryMonitor
 
 NUM_CLUSTERS, SIDE = 3, 8
-
-
-class Interrupted(Exception):
-    """What the monitor raises in place of a power cut."""
-
-
-class MemoryMonitor(NullMonitor):
-    """Keeps states and rows in memory; may stop the run after an epoch was saved."""
-
-    def __init__(self, state: dict[str, Any] | None = None, stop_after: int | None = None) -> None:
-        self.states = [state] if state is not None else []
-        self.rows: list[tuple[int, dict[str, float]]] = []
-        self.done: list[tuple[int, int]] = []
-        self._stop_after = stop_after
-
-    def load(self) -> dict[str, Any] | None:
-        return self.states[-1] if self.states else None
-
-    def save(self, state: dict[str, Any]) -> None:
-        self.states.append(copy.deepcopy(state))
-        if state["epoch"] == self._stop_after:
-            raise Interrupted
-
-    def log(self, step: int, **values: float) -> None:
-        self.rows.append((step, values))
-
-    def progress(self, done: int, total: int, *, unit: str = "step", **values: float) -> None:
-        assert unit == "image"
-        del values
-        self.done.append((done, total))
 
 
 def tiny_config(**changes: object) -> Config:
@@ -222,7 +192,7 @@ def test_an_interrupted_run_continues_to_the_same_weights(schedule: str, precisi
         with pytest.raises(Interrupted):
             pretrain(images, config, cpu(precision=precision), broken)
         torch.manual_seed(epoch)  # another process has other global state
-        resumed = MemoryMonitor(broken.states[-1])
+        resumed = MemoryMonitor(broken.saved[-1])
         model = pretrain(images, config, cpu(precision=precision), resumed)
         assert_same_weights(model, expected)
         assert broken.rows + resumed.rows == whole.rows
@@ -240,10 +210,11 @@ def test_the_result_depends_on_the_seed_alone() -> None:
     )
 
 
-def test_states_are_saved_seldom_and_at_the_end() -> None:
+def test_states_are_saved_seldom_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretraining, "SAVE_INTERVAL", 3600.0)  # however slow the machine is
     monitor = MemoryMonitor()
     pretrain(some_images(), tiny_config(), cpu(), monitor)
-    assert [state["epoch"] for state in monitor.states] == [3]
+    assert monitor.epochs == [3]
 
 
 def test_no_function_takes_labels() -> None:

@@ -1,4 +1,3 @@
-import copy
 import inspect
 import math
 from collections.abc import Iterator
@@ -20,42 +19,9 @@ from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn.backbone import build_backbone
 from iciclegcn.nn.classifier import Classifier, ClassifierEnsemble
 from iciclegcn.runtime import Runtime
+from tests.memory_monitor import Interrupted, MemoryMonitor
 
 NUM_IMAGES, NUM_CLUSTERS, SIDE = 24, 3, 8
-
-
-class Interrupted(Exception):
-    """What the monitor raises in place of a power cut."""
-
-
-class MemoryMonitor(NullMonitor):
-    """Keeps states, rows and warnings in memory; may stop the run after an epoch was saved."""
-
-    def __init__(self, state: dict[str, Any] | None = None, stop_after: int | None = None) -> None:
-        self.state, self._stop_after = state, stop_after
-        self.rows: list[tuple[int, dict[str, float]]] = []
-        self.done: list[tuple[int, int]] = []
-        self.shown: dict[str, float] = {}
-        self.heard: list[str] = []
-
-    def load(self) -> dict[str, Any] | None:
-        return copy.deepcopy(self.state)
-
-    def save(self, state: dict[str, Any]) -> None:
-        self.state = copy.deepcopy(state)
-        if state["epoch"] == self._stop_after:
-            raise Interrupted
-
-    def log(self, step: int, **values: float) -> None:
-        self.rows.append((step, values))
-
-    def progress(self, done: int, total: int, *, unit: str = "step", **values: float) -> None:
-        assert unit == "image"
-        self.shown = values
-        self.done.append((done, total))
-
-    def warn(self, message: str) -> None:
-        self.heard.append(message)
 
 
 def tiny_config(**changes: object) -> Config:
@@ -162,7 +128,7 @@ def test_an_interrupted_refinement_continues_to_the_same_weights(
         broken = MemoryMonitor(stop_after=epoch)
         with pytest.raises(Interrupted):
             run(config, broken, precision=precision)
-        resumed = MemoryMonitor(broken.state)
+        resumed = MemoryMonitor(broken.saved[-1])
         assert_same(run(config, resumed, precision=precision), expected)
         assert broken.rows + resumed.rows == whole.rows
     assert [step for step, _ in whole.rows] == list(range(len(whole.rows)))
@@ -228,7 +194,7 @@ def test_one_of_the_sets_may_be_empty(confident: int, least: float) -> None:
     run(config, monitor, clustering=some_clustering(confident))
     clean = monitor.rows[0][1]["clean"]
     assert clean == (NUM_IMAGES if confident else round(30 * least))  # one of every 8, rounded up
-    helpless = any("have no clean image" in text for text in monitor.heard)
+    helpless = any("have no clean image" in text for text in monitor.warnings)
     assert helpless == (clean == 0)
 
 
@@ -250,7 +216,7 @@ def test_lost_clusters_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ruc, "answers", lambda *_: zeros)
     monitor = MemoryMonitor()
     run(tiny_config(epochs=1), monitor)
-    assert monitor.heard == ["the training lost 2 of the clusters it began with: 1, 2"]
+    assert monitor.warnings == ["the training lost 2 of the clusters it began with: 1, 2"]
 
 
 def test_the_learning_rate_follows_a_cosine_to_zero(learning_rates: list[float]) -> None:

@@ -9,23 +9,13 @@ from iciclegcn.distributed.ranks import Ranks
 from iciclegcn.errors import UserError
 from iciclegcn.methods.ruc_sampling import Clustering
 from iciclegcn.methods.ruc_start import check_clustering, first_trust, fresh_networks
-from iciclegcn.monitor import NullMonitor
 from iciclegcn.nn.backbone import ConvNet
 from iciclegcn.nn.classifier import Classifier, ClassifierEnsemble
 from iciclegcn.runtime import Runtime
+from tests.memory_monitor import MemoryMonitor
 
 RUNTIME = Runtime.create(0, "cpu", "fp32")
 IMAGES = np.zeros((6, 1, 8, 8), dtype=np.uint8)
-
-
-class Listener(NullMonitor):
-    """Keeps the warnings."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.heard.append(message)
 
 
 def clustering(assignments: tuple[int, ...] = (0, 0, 1, 1, 2, 2)) -> Clustering:
@@ -72,24 +62,24 @@ def test_heads_follow_the_seed_and_one_network_is_enough_without_co_training() -
 
 @pytest.mark.parametrize("co_training", [True, False])
 def test_at_first_no_network_is_relied_on(co_training: bool) -> None:
-    monitor = Listener()
+    monitor = MemoryMonitor()
     options = config(least_clean=0.5, co_training=co_training)
     trust = first_trust(clustering(), options, RUNTIME, monitor)
     assert trust.clean.tolist() == [True, False, False, True, True, False]
     assert trust.labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert trust.reliance.shape == (6, 2 if co_training else 1)
     assert not trust.reliance.any()
-    assert monitor.heard == []
+    assert monitor.warnings == []
 
 
 @pytest.mark.parametrize(("threshold", "count"), [(0.99, 1), (1.0, 2)])
 def test_clusters_without_a_clean_image_are_told(threshold: float, count: int) -> None:
-    monitor = Listener()
+    monitor = MemoryMonitor()
     options = config(least_clean=0.0, confidence_threshold=threshold)
     first_trust(clustering(), options, RUNTIME, monitor)
-    assert len(monitor.heard) == 1
-    assert monitor.heard[0].startswith(f"{count} of the clusters have no clean image")
-    assert "'ruc.least_clean'" in monitor.heard[0]
+    assert len(monitor.warnings) == 1
+    assert monitor.warnings[0].startswith(f"{count} of the clusters have no clean image")
+    assert "'ruc.least_clean'" in monitor.warnings[0]
 
 
 def test_a_clustering_of_other_images_or_clusters_is_refused() -> None:

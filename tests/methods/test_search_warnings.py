@@ -6,30 +6,21 @@ from graphs import RecallWarning
 from iciclegcn.errors import UserError
 from iciclegcn.methods.search_warnings import telling
 from iciclegcn.monitor import NullMonitor
-
-
-class Listener(NullMonitor):
-    """Keeps the warnings."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def warn(self, message: str) -> None:
-        self.heard.append(message)
+from tests.memory_monitor import MemoryMonitor
 
 
 def test_a_search_that_falls_short_is_told_with_the_options() -> None:
-    monitor = Listener()
+    monitor = MemoryMonitor()
     with telling(monitor):
         warnings.warn("recall is low", RecallWarning, stacklevel=1)
-    assert monitor.heard == ["recall is low (--graph.index, --graph.target_recall)"]
+    assert monitor.warnings == ["recall is low (--graph.index, --graph.target_recall)"]
 
 
 def test_other_warnings_stay_warnings() -> None:
-    monitor = Listener()
+    monitor = MemoryMonitor()
     with pytest.warns(DeprecationWarning, match="old"), telling(monitor):
         warnings.warn("old", DeprecationWarning, stacklevel=1)
-    assert monitor.heard == []
+    assert monitor.warnings == []
 
 
 def test_what_cannot_be_searched_is_a_users_mistake() -> None:

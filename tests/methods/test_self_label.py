@@ -1,4 +1,3 @@
-import copy
 import dataclasses
 import inspect
 from typing import Any
@@ -18,41 +17,9 @@ from iciclegcn.methods.classifiers import AnyClassifier, ClassifierShape, build_
 from iciclegcn.methods.self_label import self_label
 from iciclegcn.monitor import NullMonitor
 from iciclegcn.runtime import Runtime
+from tests.memory_monitor import Interrupted, MemoryMonitor
 
 NUM_CLUSTERS, SIDE = 3, 8
-
-
-class Interrupted(Exception):
-    """What the monitor raises in place of a power cut."""
-
-
-class MemoryMonitor(NullMonitor):
-    """Keeps states, rows and warnings in memory; may stop the run after an epoch was saved."""
-
-    def __init__(self, state: dict[str, Any] | None = None, stop_after: int | None = None) -> None:
-        self.state, self._stop_after = state, stop_after
-        self.rows: list[tuple[int, dict[str, float]]] = []
-        self.done: list[tuple[int, int]] = []
-        self.heard: list[str] = []
-
-    def load(self) -> dict[str, Any] | None:
-        return copy.deepcopy(self.state)
-
-    def save(self, state: dict[str, Any]) -> None:
-        self.state = copy.deepcopy(state)
-        if state["epoch"] == self._stop_after:
-            raise Interrupted
-
-    def log(self, step: int, **values: float) -> None:
-        self.rows.append((step, values))
-
-    def progress(self, done: int, total: int, *, unit: str = "step", **values: float) -> None:
-        assert unit == "image"
-        assert {"loss", "confident"} <= values.keys()
-        self.done.append((done, total))
-
-    def warn(self, message: str) -> None:
-        self.heard.append(message)
 
 
 def tiny_config(**changes: object) -> Config:
@@ -113,7 +80,7 @@ def test_an_interrupted_training_continues_to_the_same_weights(
         broken = MemoryMonitor(stop_after=epoch)
         with pytest.raises(Interrupted):
             run(config, broken, **more)
-        resumed = MemoryMonitor(broken.state)
+        resumed = MemoryMonitor(broken.saved[-1])
         assert_same(run(config, resumed, **more), expected)
         assert broken.rows + resumed.rows == whole.rows
     assert len(whole.rows) == 4
@@ -134,6 +101,7 @@ def test_answers_become_surer() -> None:
     confident = [values["confident"] for _, values in monitor.rows]
     assert np.mean(confident[-4:]) > np.mean(confident[:4])
     assert monitor.done[-1] == (12 * 18, 12 * 18)  # two of 20 images are left out each time
+    assert {"loss", "confident"} <= monitor.shown.keys()
     assert all(0 <= values["clusters"] <= NUM_CLUSTERS for _, values in monitor.rows)
 
 
@@ -144,8 +112,8 @@ def test_a_step_without_confident_answers_is_skipped() -> None:
     for name, value in before.items():
         assert torch.equal(value, after[name]), name
     assert {values["confident"] for _, values in monitor.rows} == {0.0}
-    assert len(monitor.heard) == 1
-    assert "nothing was learned; lower 'self_label.threshold'" in monitor.heard[0]
+    assert len(monitor.warnings) == 1
+    assert "nothing was learned; lower 'self_label.threshold'" in monitor.warnings[0]
 
 
 def test_the_average_moves_slowly() -> None:
@@ -166,7 +134,7 @@ def test_lost_clusters_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "answers", lambda *_: Answers(next(said), torch.ones(3, 2)))
     monitor = MemoryMonitor()
     run(tiny_config(epochs=1), monitor)
-    assert monitor.heard == ["the training lost 1 of the clusters it began with: 1"]
+    assert monitor.warnings == ["the training lost 1 of the clusters it began with: 1"]
 
 
 def test_clusters_that_nothing_teaches_are_told_beforehand(
@@ -178,7 +146,7 @@ def test_clusters_that_nothing_teaches_are_told_beforehand(
     monkeypatch.setattr(module, "answers", lambda *_: Answers(labels, sure))
     monitor = MemoryMonitor()
     run(tiny_config(epochs=1), monitor)
-    assert monitor.heard == [
+    assert monitor.warnings == [
         "1 of 3 clusters have no image of more confidence than 0.4 to learn from, and may be lost: "
         "lower 'self_label.threshold'"
     ]
