@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from graphs import knn
-from iciclegcn.config import Config
+from iciclegcn.config import Config, GraphConfig
 from iciclegcn.results.quality import write_quality_tables
 from iciclegcn.run_folder.folder import RunFolder
 
@@ -39,3 +39,24 @@ def test_the_tables_are_those_of_the_runs_features_and_neighbours(tmp_path: Path
         "near_duplicates": len(copies.indices),
         "near_duplicate_groups": len(set(copies.groups)),
     }
+
+
+def test_the_nearest_cluster_is_nearest_by_the_metric_of_the_graph(tmp_path: Path) -> None:
+    # By distance cluster 0 is nearest to 1, by direction to 2.
+    x = np.array([[1, 0], [2, 0], [0, 1], [0, 2], [30, 1], [40, 1]], dtype=np.float32)
+    clusters = np.array([0, 0, 1, 1, 2, 2])
+    for metric, nearest in (("l2", 1), ("cosine", 2)):
+        config = Config(num_clusters=3, graph=GraphConfig(k=(1,), metric=metric))
+        with RunFolder.create(tmp_path / metric, config) as folder:
+            found = knn(x, 1, metric=metric)
+            neighbors = {
+                "indices": found.indices,
+                "squared_distances": found.squared_distances,
+            }
+            folder.artefacts.write_arrays("neighbors", neighbors)
+            folder.artefacts.write_array("features", x)
+            output = np.eye(3)[clusters]
+            folder.artefacts.write_arrays("assignments_soft", {"output": output})
+            folder.artefacts.write_assignments([f"{row}.png" for row in range(6)], output)
+            write_quality_tables(folder)
+        assert folder.artefacts.read_clusters().nearest[0] == nearest
