@@ -10,6 +10,7 @@ from iciclegcn.config import Config
 from iciclegcn.methods.classifiers import AnyClassifier
 from iciclegcn.methods.embedding import embed
 from iciclegcn.monitor import NullMonitor, StageMonitor
+from iciclegcn.nn.classifier import joint_logits
 from iciclegcn.nn.image_network import ImageNetwork
 from iciclegcn.runtime import Runtime
 
@@ -18,7 +19,7 @@ class Answers(NamedTuple):
     """Answers of a classifier to every image, without augmentation.
 
     Attributes:
-        labels: Clusters of each of the M networks, then those of their sum: int64 [N, M + 1].
+        labels: Clusters of each of the M networks, then those of all together: int64 [N, M + 1].
         confidences: Probabilities of these clusters, float32 [N, M + 1].
     """
 
@@ -69,7 +70,8 @@ class _Answering(ImageNetwork):
 
     def forward(self, views: Tensor) -> Tensor:
         each = self.model.logits_of_each(self.model.features(views))
-        logits = torch.stack([*each, torch.stack(each).sum(dim=0)], dim=1)  # [N, M + 1, K]
+        together = joint_logits(torch.stack(each, dim=1))
+        logits = torch.stack([*each, together], dim=1)  # [N, M + 1, K]
         confidences, labels = logits.softmax(dim=2).max(dim=2)
         # Whole numbers up to 2^24 are exact in float32.
         return torch.cat([labels.float(), confidences], dim=1)

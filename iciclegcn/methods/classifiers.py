@@ -10,7 +10,7 @@ from iciclegcn.config import Config
 from iciclegcn.methods.embedding import embed
 from iciclegcn.monitor import StageMonitor
 from iciclegcn.nn.backbone import build_backbone
-from iciclegcn.nn.classifier import Classifier, ClassifierEnsemble, EncoderHead
+from iciclegcn.nn.classifier import Classifier, ClassifierEnsemble, EncoderHead, joint_logits
 from iciclegcn.nn.image_network import ImageNetwork
 from iciclegcn.runtime import Runtime
 
@@ -23,7 +23,7 @@ class ClassifierShape(NamedTuple):
     Attributes:
         in_channels: Channels of the images, 1 or 3.
         head: ``linear``, or ``encoder`` (that of the auto-encoder).
-        num_networks: 1, or more that add their logits.
+        num_networks: 1, or more that answer together.
     """
 
     in_channels: int
@@ -36,11 +36,16 @@ class Classified(NamedTuple):
 
     Attributes:
         x: Features, float32 [N, D].
-        logits: float32 [N, M, K], of each of the M networks; their sum is the answer.
+        logits: float32 [N, M, K], of each of the M networks.
     """
 
     x: np.ndarray
     logits: np.ndarray
+
+    @property
+    def answer(self) -> np.ndarray:
+        """Joint logits of the networks, float32 [N, K]."""
+        return joint_logits(torch.from_numpy(self.logits)).numpy()
 
 
 def build_classifier(config: Config, shape: ClassifierShape) -> AnyClassifier:

@@ -54,8 +54,8 @@ def refine(
         monitor: Keeps the state after each epoch and restores it; told of lost clusters.
 
     Returns:
-        The networks, whose answer is the sum of their logits (one without ``ruc.co_training``), in
-        evaluation mode after the last epoch.
+        The networks, which answer together (one without ``ruc.co_training``), in evaluation mode
+        after the last epoch.
 
     Raises:
         ValueError: If the clustering does not fit the images or K.

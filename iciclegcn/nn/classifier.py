@@ -1,5 +1,6 @@
 """Networks that name a cluster for an image."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -45,14 +46,29 @@ class Classifier(nn.Module):
         return self.logits(self.features(views))
 
 
+def joint_logits(each: Tensor) -> Tensor:
+    """What several networks answer together.
+
+    Args:
+        each: Logits of M networks [N, M, K].
+
+    Returns:
+        The sum of each image's M logits over the root of M [N, K]; those of one network unchanged.
+
+    Source:
+        RUC (Park et al., 2021): the answer of two networks is the sum of their logits.
+    """
+    # The paper's sum names the same clusters, but M networks that agree would be M times as sure as
+    # each. Over the root of M, errors that the networks make independently are as large in the
+    # answer as in one network's logits.
+    return each.sum(dim=1) / math.sqrt(each.size(1))
+
+
 class ClassifierEnsemble(nn.Module):
-    """Several classifiers whose logits are added.
+    """Several classifiers that answer together, by `joint_logits`.
 
     Args:
         networks: One or more, of one K.
-
-    Source:
-        RUC (Park et al., 2021): the answer of the two networks is the sum of their logits.
     """
 
     def __init__(self, networks: Sequence[Classifier]) -> None:
@@ -65,8 +81,8 @@ class ClassifierEnsemble(nn.Module):
         return torch.cat([network.features(views) for network in self.members()], dim=1)
 
     def logits(self, x: Tensor) -> Tensor:
-        """Features [N, sum of D] to the sum of the networks' logits [N, K]."""
-        return torch.stack(self.logits_of_each(x)).sum(dim=0)
+        """Features [N, sum of D] to the networks' joint logits [N, K]."""
+        return joint_logits(torch.stack(self.logits_of_each(x), dim=1))
 
     def logits_of_each(self, x: Tensor) -> list[Tensor]:
         """Features [N, sum of D] to every network's logits [N, K]."""

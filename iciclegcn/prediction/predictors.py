@@ -59,12 +59,12 @@ class ClassifierPredictor:
         self._model = read_classifier(run.artefacts, run.config)
 
     def __call__(self, items: Array) -> Answer:
-        """Softmax of the sum of the networks' logits, and of each network's."""
+        """Softmax of the networks' joint logits, and of each network's."""
         monitor = NullMonitor()
-        logits = classify(items, self._model, self._config, self._runtime, monitor).logits
-        networks = logits.shape[1]
+        found = classify(items, self._model, self._config, self._runtime, monitor)
+        logits, networks = found.logits, found.logits.shape[1]
         each = [_softmax(logits[:, m]) for m in range(networks)] if networks > 1 else []
-        return Answer(_softmax(logits.sum(axis=1)), each)
+        return Answer(_softmax(found.answer), each)
 
 
 class GraphPredictor:

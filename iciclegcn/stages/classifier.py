@@ -77,7 +77,7 @@ def assign_stage(folder: RunFolder, images: CachedImages, reporter: Reporter) ->
         model = read_classifier(artefacts, config)
         summon(join_classifying, config, runtime, images, model)
         found = classify(images.images, model, config, runtime, monitor)
-        output = _probabilities(found.logits.sum(axis=1))
+        output = _probabilities(found.answer)
         soft = {"output": output}
         num_networks = found.logits.shape[1]
         if num_networks > 1:

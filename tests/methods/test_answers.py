@@ -19,7 +19,7 @@ CONFIG = Config(
 
 
 @pytest.mark.parametrize("num_networks", [1, 2])
-def test_answers_are_each_networks_and_their_sums(num_networks: int) -> None:
+def test_answers_are_each_networks_and_the_joint_one(num_networks: int) -> None:
     images = np.random.default_rng(0).integers(0, 256, (7, 1, 8, 8), dtype=np.uint8)
     torch.manual_seed(0)
     model = build_classifier(CONFIG, ClassifierShape(1, num_networks=num_networks))

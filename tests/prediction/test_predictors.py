@@ -60,7 +60,7 @@ def test_networks_answer_together_and_each_for_itself(networks: int, tmp_path: P
     with torch.no_grad():
         views = evaluation_view(torch.from_numpy(NEW), 8)
         each = model.logits_of_each(model.features(views))
-    expected = torch.softmax(torch.stack(each).sum(dim=0), dim=1)
+    expected = torch.softmax(torch.stack(each).sum(dim=0) / networks**0.5, dim=1)
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
     assert len(found.heads) == (networks if networks > 1 else 0)
     for head, logits in zip(found.heads, each, strict=False):

@@ -108,7 +108,7 @@ def test_all_methods_figures_have_the_same_names(chain: Path, images: Path, plac
         assert RunArtefacts(chain / folder).read_metrics().keys() == names
 
 
-def test_the_answer_is_the_softmax_of_the_networks_sum(chain: Path, images: Path) -> None:
+def test_the_answer_is_the_softmax_of_the_networks_joint_logits(chain: Path, images: Path) -> None:
     out = chain / FOLDERS["ruc"]
     artefacts, config = RunArtefacts(out), read_config(out)
     model = read_classifier(artefacts, config)
@@ -119,7 +119,7 @@ def test_the_answer_is_the_softmax_of_the_networks_sum(chain: Path, images: Path
     assert logits.shape == (NUM_IMAGES, 2, 4)
     soft = artefacts.read_arrays("assignments_soft")
     for name, expected in (
-        ("output", logits.sum(axis=1)),
+        ("output", logits.sum(axis=1) / np.sqrt(2).astype(np.float32)),
         ("network_0", logits[:, 0]),
         ("network_1", logits[:, 1]),
     ):
