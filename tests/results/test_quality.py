@@ -49,10 +49,8 @@ def test_the_nearest_cluster_is_nearest_by_the_metric_of_the_graph(tmp_path: Pat
         config = Config(num_clusters=3, graph=GraphConfig(k=(1,), metric=metric))
         with RunFolder.create(tmp_path / metric, config) as folder:
             found = knn(x, 1, metric=metric)
-            neighbors = {
-                "indices": found.indices,
-                "squared_distances": found.squared_distances,
-            }
+            neighbors: dict[str, np.ndarray] = {"indices": found.indices}
+            neighbors["squared_distances"] = found.squared_distances
             folder.artefacts.write_arrays("neighbors", neighbors)
             folder.artefacts.write_array("features", x)
             output = np.eye(3)[clusters]
