@@ -85,8 +85,9 @@ class NewNodes:
             Code, q and the streams' soft assignments, float32 [M, K] each, on the CPU.
 
         Raises:
-            ValueError: If the rows are not finite, or of another width.
+            ValueError: If there are no rows, or they are not finite or of another width.
         """
+        _require_rows(x)
         parts = list(self._batches(x))
         streams = zip(*(part.streams for part in parts), strict=True)
         return MGCNAssignments(
@@ -103,6 +104,7 @@ class NewNodes:
     @torch.no_grad()
     def code(self, x: Rows) -> Tensor:
         """The softmax code of rows [M, K] on the CPU: what needs no neighbours."""
+        _require_rows(x)
         parts = []
         for rows in row_blocks(len(x), BATCH_ROWS):
             batch = torch.from_numpy(np.ascontiguousarray(x[rows], self._x.numpy().dtype))
@@ -180,3 +182,8 @@ def attach_and_assign(
 ) -> Tensor:
     """Soft assignments [M, K] of new rows in a graph that is needed once; see `NewNodes`."""
     return NewNodes(model, x_old, neighbors, config, runtime).probabilities(x_new)
+
+
+def _require_rows(x: Rows) -> None:
+    if not len(x):
+        raise ValueError("'x' must have at least one new row (got none)")

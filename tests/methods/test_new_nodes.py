@@ -168,3 +168,11 @@ def test_rows_of_another_width_are_refused(
     nodes = NewNodes(model, x, knn(x, 4), config(), RUNTIME)
     with pytest.raises(ValueError, match=r"'x' must have 5 columns.*got 4"):
         nodes.probabilities(new[:, :4])
+
+
+def test_no_rows_are_refused(rows: tuple[np.ndarray, np.ndarray], model: MGCN) -> None:
+    x, new = rows
+    nodes = NewNodes(model, x, knn(x, 4), config(), RUNTIME)
+    for ask in (nodes.assign, nodes.code):
+        with pytest.raises(ValueError, match="at least one new row"):
+            ask(new[:0])
