@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from benchmarks.method_data import pixel_rows
-from benchmarks.schedules import Trial, costs, fitting_epochs, longer_trial
+from benchmarks.schedules import Trial, costs, longer_trial
 
 FIRST_SHARE = 0.75  # of DEC's time is for its auto-encoder
 _CODE = 10
@@ -79,16 +79,13 @@ def nmf(x: np.ndarray, num_clusters: int, seed: int, seconds: float) -> Found:
 def autoencoder(x: np.ndarray, num_clusters: int, seed: int, seconds: float) -> Found:
     """K-means on the code of DEC's auto-encoder, 500-500-2000-10, trained for the whole budget."""
     started = time.perf_counter()
-    _, first = [Trial((1,), _train(x, seed, 1)[1]) for _ in range(2)]  # one to warm up
-    more = longer_trial(first)
-    trials = [first, Trial((more,), _train(x, seed, more)[1])]
-    epochs = fitting_epochs(costs(trials), seconds)
+    _train(x, seed, 0)  # to warm up
     aside = time.perf_counter() - started
-    encoder, _ = _train(x, seed, epochs)
+    encoder, epochs = _train(x, seed, seconds)
     with torch.inference_mode():
         code = encoder(torch.from_numpy(x)).numpy()
     found = kmeans(code, num_clusters, seed, seconds)
-    return found._replace(facts={"epochs": epochs, "trials": trials}, aside=aside)
+    return found._replace(facts={"epochs": epochs}, aside=aside)
 
 
 def dec(x: np.ndarray, num_clusters: int, seed: int, seconds: float) -> Found:
@@ -115,8 +112,12 @@ def soft_assignments(code: np.ndarray, centers: np.ndarray) -> np.ndarray:
     return soft
 
 
-def _train(x: np.ndarray, seed: int, epochs: int) -> tuple[nn.Module, float]:
-    """The encoder after some epochs of reconstruction, and their seconds."""
+def _train(x: np.ndarray, seed: int, seconds: float) -> tuple[nn.Module, int]:
+    """The encoder after as many epochs of reconstruction as fit, at least one; and their number.
+
+    No schedule depends on their number, so a clock tells: late epochs take longer than early ones,
+    whose trials would promise too many.
+    """
     torch.manual_seed(seed)
     started = time.perf_counter()
     widths = (x.shape[1], 500, 500, 2000, _CODE)
@@ -124,7 +125,9 @@ def _train(x: np.ndarray, seed: int, epochs: int) -> tuple[nn.Module, float]:
     weights = [*encoder.parameters(), *decoder.parameters()]
     optimizer = torch.optim.Adam(weights, 1e-3, fused=True)
     rows = torch.from_numpy(x)
-    for _ in range(epochs):
+    epochs = 0
+    while True:
+        began = time.perf_counter()
         order = torch.randperm(len(rows))
         for start in range(0, len(rows), _BATCH):
             batch = rows[order[start : start + _BATCH]]
@@ -132,7 +135,10 @@ def _train(x: np.ndarray, seed: int, epochs: int) -> tuple[nn.Module, float]:
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
-    return encoder, time.perf_counter() - started
+        epochs += 1
+        now = time.perf_counter()
+        if now - started + (now - began) > seconds:
+            return encoder, epochs
 
 
 def _layers(widths: tuple[int, ...]) -> nn.Sequential:

@@ -1,3 +1,4 @@
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -49,6 +50,18 @@ def test_spectral_clustering_finds_the_parts_of_its_graph(
 ) -> None:
     arrays, _ = run("spectral", tmp_path, monkeypatch)
     assert clustering_accuracy(blobs()[1], arrays["assignments"]) == 1
+
+
+def test_the_auto_encoder_stops_before_an_epoch_that_does_not_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Every look at the clock takes a second: an epoch takes one, and one passes between two.
+    clock = itertools.count()
+    ticking = SimpleNamespace(perf_counter=lambda: float(next(clock)))
+    monkeypatch.setattr(baselines, "time", ticking)
+    x = np.eye(4, dtype=np.float32)
+    for seconds, epochs in ((0, 1), (2.9, 1), (3, 2), (4.9, 2), (5, 3)):
+        assert baselines._train(x, 0, seconds)[1] == epochs
 
 
 def test_a_student_t_assignment_by_hand() -> None:
