@@ -23,7 +23,7 @@ class MemoryMonitor(NullMonitor):
         saved: States, as bytes.
         rows: Step and values of every row of the history.
         done: Images done, and of how many.
-        shown: Values beside the last progress.
+        shown: Values beside every progress.
         warnings: Told to the user.
     """
 
@@ -31,7 +31,7 @@ class MemoryMonitor(NullMonitor):
         self.saved = [] if saved is None else [saved]
         self.rows: list[tuple[int, dict[str, float]]] = []
         self.done: list[tuple[int, int]] = []
-        self.shown: dict[str, float] = {}
+        self.shown: list[dict[str, float]] = []
         self.warnings: list[str] = []
         self._stop_after = stop_after
 
@@ -55,7 +55,7 @@ class MemoryMonitor(NullMonitor):
 
     def progress(self, done: int, total: int, *, unit: str = "step", **values: float) -> None:
         assert unit == "image"
-        self.shown = values
+        self.shown.append(values)
         self.done.append((done, total))
 
     def warn(self, message: str) -> None:

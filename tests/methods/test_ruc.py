@@ -175,7 +175,9 @@ def test_the_sets_are_shown_and_grow_with_co_refurbishing() -> None:
     assert monitor.rows[0][1]["clean"] == 14
     assert monitor.rows[0][1]["unclean"] == 10
     assert monitor.rows[-1][1]["clean"] > 14
-    assert {"loss", "labelled", "unlabelled", "smoothed", "clean", "unclean"} == set(monitor.shown)
+    assert {"loss", "labelled", "unlabelled", "smoothed", "clean", "unclean"} == set(
+        monitor.shown[-1]
+    )
     for _, values in monitor.rows:
         assert values["clean"] + values["unclean"] == NUM_IMAGES
     total = 2 * 2 * NUM_IMAGES  # epochs, networks

@@ -101,7 +101,7 @@ def test_answers_become_surer() -> None:
     confident = [values["confident"] for _, values in monitor.rows]
     assert np.mean(confident[-4:]) > np.mean(confident[:4])
     assert monitor.done[-1] == (12 * 18, 12 * 18)  # two of 20 images are left out each time
-    assert {"loss", "confident"} <= monitor.shown.keys()
+    assert all({"loss", "confident"} <= values.keys() for values in monitor.shown)
     assert all(0 <= values["clusters"] <= NUM_CLUSTERS for _, values in monitor.rows)
 
 
