@@ -28,6 +28,8 @@ def test_given_features_and_runs_are_measured_once(
     assert printed[3].startswith(f"| run | 4 | {COUNT} | ")
     content = json.loads((tmp_path / "out.json").read_text())
     assert [row["name"] for row in content["rows"]] == ["file", "run"]
+    assert [row["source"] for row in content["rows"]] == ["features.npy", "run"]
+    assert content["question"].endswith("?")
     assert content["rows"][0]["curves"]["num_clusters"] == list(range(2, 9))
     for file in run.glob("*.npy"):
         file.unlink()
