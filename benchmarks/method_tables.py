@@ -56,7 +56,7 @@ def table(summary: Sequence[Mapping[str, Any]], *, shown: bool = True) -> str:
             reason = f"not run: {entry['reason']}" if entry["reason"] else "not run yet"
             lines.append(f"| {entry['title']} | {reason.replace('|', '/')} | | | | | | 0 |")
             continue
-        cells = [entry["title"], *(_percent(entry[name]) for name in _METRICS)]
+        cells = [entry["title"], *(percent(entry[name]) for name in _METRICS)]
         cells += [f"{entry[name]['mean']:,.0f}" for name in ("seconds", "peak_mib")]
         failed = f" ({entry['not_run']} failed: {entry['reason']})" if entry["not_run"] else ""
         lines.append("| " + " | ".join([*cells, f"{entry['n']}{failed}"]) + " |")
@@ -108,6 +108,13 @@ def plot_calibration(records: Sequence[Record], path: Path) -> None:
         draw(drawn, path)
 
 
+def percent(value: Mapping[str, Any] | None) -> str:
+    """Mean and standard deviation in per cent, as `summarize` gives them; a dash for none."""
+    if value is None:
+        return "—"
+    return f"{100 * value['mean']:.1f} ± {100 * value['std']:.1f}"
+
+
 def _metric(record: Record, name: str) -> float | None:
     if name != "ece":
         return float(record["figures"][name])
@@ -122,9 +129,3 @@ def _spread(values: Sequence[float | None]) -> dict[str, Any] | None:
     rounded = [round(value, 4) for value in known]
     mean = statistics.mean(known)
     return {"mean": round(mean, 4), "std": round(std, 4), "seeds": rounded}
-
-
-def _percent(value: Mapping[str, Any] | None) -> str:
-    if value is None:
-        return "—"
-    return f"{100 * value['mean']:.1f} ± {100 * value['std']:.1f}"

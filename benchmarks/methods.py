@@ -22,6 +22,7 @@ from benchmarks.clustering_runs import METRICS
 from benchmarks.common import RESULTS, machine, write_result
 from benchmarks.measured_process import ProcessError
 from benchmarks.method_data import DEFAULTS, BenchmarkData, data_name, open_data
+from benchmarks.method_overview import write_overview
 from benchmarks.method_parts import BY_NAME, PARTS, Part, budget, charged_stages
 from benchmarks.method_runs import PartRun, Runner, outputs, stage_seconds
 from benchmarks.method_tables import plot_calibration, read_records, report, summarize
@@ -145,7 +146,7 @@ def _rounded(scores: dict[str, float]) -> dict[str, float]:
 
 
 def write_tables(name: str, minutes: float, records: Path, results: Path = RESULTS) -> str:
-    """Tables and the picture of the rows that are there; returns the page.
+    """Table and picture of the rows that are there, and the page over all data; returns the table.
 
     Args:
         name: Of the data.
@@ -164,6 +165,7 @@ def write_tables(name: str, minutes: float, records: Path, results: Path = RESUL
     target = write_result(f"methods_{name}", payload, results / f"methods_{name}.json")
     target.with_suffix(".md").write_text(page, encoding="utf-8")
     plot_calibration(rows, target.with_suffix(".png"))
+    write_overview(results)
     return page
 
 

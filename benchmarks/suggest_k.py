@@ -138,7 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if (case.name, seed) in known:
                 continue
             done.append(measure(case, seed, options))
-            write_result(NAME, {"question": (__doc__ or "").splitlines()[0], "rows": done}, options.out)
+            write_result(
+                NAME, {"question": (__doc__ or "").splitlines()[0], "rows": done}, options.out
+            )
     print(table(done))
 
 
