@@ -65,9 +65,9 @@ def _rows(results: Results) -> str:
     for part, title in titles.items():
         cells = [title]
         for rows in by_data.values():
-            row = rows.get(part)
-            acc, ece = (None, None) if row is None else (row["acc"], row["ece"])
-            seeds = "" if acc is None or row is None else f" ({row['n']})"
+            row = rows.get(part, {})
+            acc, ece = row.get("acc"), row.get("ece")
+            seeds = f" ({row['n']})" if acc else ""
             cells += [percent(acc) + seeds, percent(ece)]
         lines.append(_line(cells))
     return "\n".join(lines)
