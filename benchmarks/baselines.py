@@ -154,10 +154,21 @@ def _clustpy(name: str, x: np.ndarray, num_clusters: int, seed: int, seconds: fl
     except ImportError as error:
         message = f"clustpy is not installed: pip install 'iciclegcn[clustpy]' ({error})"
         raise SystemExit(message) from error
+    # Adam's moments of idle weights become denormal late in a training, and computing with those
+    # takes up to one and a half times as long: the trials would promise too many epochs.
+    torch.set_flush_denormal(True)
+    try:
+        return _timed(getattr(deep, name), x, num_clusters, seed, seconds)
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _timed(method: Any, x: np.ndarray, num_clusters: int, seed: int, seconds: float) -> Found:
+    """A method of clustpy with as many epochs of its two phases as its trials promise."""
 
     def fitted(pretraining: int, clustering: int) -> tuple[Any, float]:
         started = time.perf_counter()
-        model = getattr(deep, name)(
+        model = method(
             n_clusters=num_clusters,
             batch_size=_BATCH,
             pretrain_epochs=pretraining,

@@ -18,7 +18,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,9 @@ def main() -> None:
         "extraction": extraction_facts(extracted, len(y)),
     }
     payload["speed"] = kept(
-        options.runs / "speed.json", lambda: extraction_speeds(config, options.timed)
+        options.runs / "speed.json",
+        {"backbone": options.backbone, "side": options.side, "timed": options.timed},
+        lambda: extraction_speeds(config, options.timed),
     )
     found: list[dict[str, Any]] = []
     for seed in range(options.seeds):
@@ -134,6 +136,7 @@ def one_seed(
     stages = {stage: manifest.stage(stage)["seconds"] for stage in ("graph", "encode", "cluster")}
     baselines = kept(
         options.runs / f"baselines-{seed}.json",
+        {"clusters": options.clusters, "sample": options.sample, "images": len(y)},
         lambda: run_baselines(np.load(file, mmap_mode="r"), seed, options.clusters, options.sample),
     )
     sample = np.array(baselines["sample"])
@@ -178,14 +181,25 @@ def run_baselines(
     }
 
 
-def kept(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What an earlier call wrote to a file, or what is made and written now."""
+def kept(
+    file: Path, of: Mapping[str, object], make: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """What an earlier call wrote to a file, or what is made and written now.
+
+    Args:
+        file: JSON.
+        of: The options that it depends on; a file made with others is refused.
+        make: Gives the content where there is no file.
+    """
     if not file.exists():
         partial = file.with_name(f"{file.name}.partial")
-        partial.write_text(json.dumps(make()), encoding="utf-8")
+        partial.write_text(json.dumps({"of": of, "found": make()}), encoding="utf-8")
         partial.replace(file)
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return content
+    if content["of"] != of:
+        raise SystemExit(f"'{file}' is of {content['of']}, not of {of}; give another --runs")
+    found: dict[str, Any] = content["found"]
+    return found
 
 
 def _figures(y: NDArray[np.int64], clusters: NDArray[np.int64]) -> dict[str, float]:

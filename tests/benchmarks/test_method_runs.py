@@ -10,7 +10,7 @@ from benchmarks import method_runs
 from benchmarks.measured_process import Measured
 from benchmarks.method_data import BenchmarkData
 from benchmarks.method_parts import BY_NAME
-from benchmarks.method_runs import Runner, outputs, schedule_words, stage_seconds
+from benchmarks.method_runs import Runner, outputs, schedule_words, scheduled_epochs, stage_seconds
 from iciclegcn.config import Config, GCCConfig
 
 # Seconds once and an epoch of every program; GCC's epochs before and after the first graph.
@@ -22,6 +22,7 @@ class Programs:
 
     def __init__(self) -> None:
         self.started: list[list[str]] = []
+        self.late = 0.0  # seconds that an epoch after the tenth takes besides
 
     def __call__(self, module: str, arguments: Sequence[str], log: Path) -> Measured:
         words = list(arguments)
@@ -45,8 +46,8 @@ class Programs:
             before = int(options["--gcc.first_graph_epoch"])
             after = int(options["--gcc.epochs"]) - before
             return ONCE + before * GCC_EPOCHS[0] + after * GCC_EPOCHS[1]
-        epochs = next((v for k, v in options.items() if k.endswith(".epochs")), "0")
-        return ONCE + EPOCH * int(epochs)
+        epochs = int(next((v for k, v in options.items() if k.endswith(".epochs")), "0"))
+        return ONCE + EPOCH * epochs + self.late * max(0, epochs - 10)
 
 
 @pytest.fixture
@@ -82,10 +83,53 @@ def test_trials_are_shared_and_a_schedule_once_begun_is_kept(
     make_runner(tmp_path).run(BY_NAME["icicle"], 0, 9.0)  # the same stage 1: no trials
     assert len(programs.started) == before + 1
     # The budget changed, but the run has begun.
-    make_runner(tmp_path).run(BY_NAME["icicle"], 0, 5.0)
+    make_runner(tmp_path).run(BY_NAME["icicle"], 0, 8.5)
     final = programs.started[-1]
     assert final[final.index("--pretrain.epochs") + 1] == "14"
     assert make_runner(tmp_path).schedule(BY_NAME["icicle"], 0) == ["--pretrain.epochs", "14"]
+
+
+def test_a_training_that_misses_its_budget_is_made_again_with_what_it_told(
+    tmp_path: Path, programs: Programs
+) -> None:
+    programs.late = 0.25
+    # The trials promise 20 epochs in 12 s. They take 14.5, and the fit to all three says .64 s an
+    # epoch and 1.7 s once.
+    found = make_runner(tmp_path).run(BY_NAME["contrastive"], 0, 12.0)
+    finals = [words for words in programs.started if str(tmp_path / "seed-0/contrastive") in words]
+    epochs = [words[words.index("--pretrain.epochs") + 1] for words in finals[::2]]
+    assert epochs == ["20", "16"]
+    assert found.seconds == 2 + 0.5 * 16 + 0.25 * 6
+    assert found.facts["schedule"] == ["--pretrain.epochs", "16"]
+    assert not (tmp_path / "seed-0" / "contrastive-discarded").exists()
+    # Later seeds know.
+    make_runner(tmp_path).run(BY_NAME["contrastive"], 1, 12.0)
+    later = programs.started[-2]
+    assert later[later.index("--pretrain.epochs") + 1] == "16"
+
+
+def test_a_budget_that_no_other_number_of_epochs_fits_better_is_left_missed(
+    tmp_path: Path, programs: Programs
+) -> None:
+    found = make_runner(tmp_path).run(BY_NAME["contrastive"], 0, 0.1)
+    assert found.seconds == 2.5  # one epoch, the fewest
+    assert len(json.loads((tmp_path / "trials/pretrain.json").read_text())) == 2
+
+
+def test_a_stop_between_a_missed_budget_and_the_next_training_costs_nothing(
+    tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs.late = 0.25
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Runner, "_discard", _stop)
+        with pytest.raises(KeyboardInterrupt):
+            make_runner(tmp_path).run(BY_NAME["contrastive"], 0, 12.0)
+    found = make_runner(tmp_path).run(BY_NAME["contrastive"], 0, 12.0)
+    assert found.seconds == 11.5
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_gcc_keeps_its_presets_share_of_epochs_before_the_first_graph(
@@ -140,6 +184,14 @@ def test_the_attack_reads_what_evaluate_found(tmp_path: Path, programs: Programs
     found = make_runner(tmp_path).attack(BY_NAME["ruc_gcc"], 0)
     assert found == {"fgsm": {"clean": 1.0}}
     assert programs.started[0][1:] == ["evaluate", "--out", str(out), "--robustness"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "epochs"),
+    [("pretrain", (7,)), ("gcc", (3, 9)), ("refine", (20,)), ("self-label", (4,))],
+)
+def test_a_schedule_tells_its_epochs(kind: str, epochs: tuple[int, ...]) -> None:
+    assert scheduled_epochs(kind, schedule_words(kind, epochs)) == epochs
 
 
 def test_self_labelling_is_told_its_epochs() -> None:

@@ -33,8 +33,17 @@ def test_the_baselines_find_groups_that_are_there() -> None:
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
-    assert kept(file, lambda: {"seconds": 1.5}) == {"seconds": 1.5}
-    assert kept(file, lambda: {"seconds": 9.0}) == {"seconds": 1.5}
+    assert kept(file, {"sample": 50}, lambda: {"seconds": 1.5}) == {"seconds": 1.5}
+    assert kept(file, {"sample": 50}, lambda: {"seconds": 9.0}) == {"seconds": 1.5}
+
+
+def test_what_was_measured_with_other_options_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "found.json"
+    kept(file, {"sample": 50}, lambda: {"seconds": 1.5})
+    with pytest.raises(
+        SystemExit, match=r"found\.json.*'sample': 50.*'sample': 60.*another --runs"
+    ):
+        kept(file, {"sample": 60}, lambda: {"seconds": 9.0})
 
 
 def test_every_row_comes_from_one_extraction(
