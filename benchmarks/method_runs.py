@@ -67,7 +67,7 @@ class Runner:
         if part.kind in ("baseline", "stage_two"):
             return self._script(part, seed, seconds)
         run = self._train(part, seed, seconds)
-        if self._missed(part, seed, seconds):
+        if self._learns_from(part, seed, seconds):
             self._discard(part, seed)
             run = self._train(part, seed, seconds)
         return run
@@ -86,8 +86,8 @@ class Runner:
         total = fitting_epochs(cost, seconds, shares)
         return (total,) if len(shares) == 1 else _split(total, shares)
 
-    def _missed(self, part: Part, seed: int, seconds: float) -> bool:
-        """Whether a finished training missed its budget and another would not; a trial then."""
+    def _learns_from(self, part: Part, seed: int, seconds: float) -> bool:
+        """Whether a finished training is among the trials now: others would fit its budget."""
         stages = STAGES_OF_KIND[_trained_alike(part.kind)]
         took = stage_seconds(self.path(part.name, seed), stages)
         if abs(took - seconds) <= _TOLERANCE * seconds:

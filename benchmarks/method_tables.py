@@ -109,9 +109,15 @@ def plot_calibration(records: Sequence[Record], path: Path) -> None:
 
 
 def percent(value: Mapping[str, Any] | None) -> str:
-    """Mean and standard deviation in per cent, as `summarize` gives them; a dash for none."""
+    """Mean, and standard deviation of more than one seed, in per cent; a dash for no value.
+
+    Args:
+        value: As `summarize` gives it.
+    """
     if value is None:
         return "—"
+    if len(value["seeds"]) == 1:
+        return f"{100 * value['mean']:.1f}"
     return f"{100 * value['mean']:.1f} ± {100 * value['std']:.1f}"
 
 

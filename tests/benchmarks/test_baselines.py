@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import baselines
 from benchmarks.baselines import BASELINES, soft_assignments
@@ -70,6 +71,10 @@ def test_a_student_t_assignment_by_hand() -> None:
     assert soft.tolist() == [pytest.approx([2 / 3, 1 / 3]), pytest.approx([1 / 3, 2 / 3])]
 
 
+def flushes_denormals() -> bool:
+    return (torch.tensor([1e-39]) * 2).item() == 0
+
+
 class FakeDEC:
     """Stands in for clustpy's: the pixels are the code, three of them the centres."""
 
@@ -80,6 +85,7 @@ class FakeDEC:
         self.calls.append((options["pretrain_epochs"], options["clustering_epochs"]))
 
     def fit(self, x: np.ndarray) -> "FakeDEC":
+        assert flushes_denormals()
         self.dec_cluster_centers_ = np.eye(4)[:3]
         return self
 
@@ -107,6 +113,7 @@ def test_dec_divides_its_time_and_gives_its_own_soft_assignments(
     arrays, facts = run("dec", tmp_path, monkeypatch, seconds=21.05)
     # Three quarters of 20.05 s are 75 epochs; the 5.05 s left are 50.
     assert facts["epochs"] == [75, 50]
+    assert not flushes_denormals()  # only while it trains
     assert facts["seconds"] == pytest.approx(21.0)  # trials and warming up are not charged
     assert clustering_accuracy(blobs()[1], arrays["assignments"]) == 1
     assert arrays["probabilities"].sum(axis=1) == pytest.approx(np.ones(60))

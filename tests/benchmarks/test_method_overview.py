@@ -5,12 +5,17 @@ from benchmarks.common import write_result
 from benchmarks.method_overview import FILE, overview, read_results, write_overview
 
 
-def row(part: str, acc: float | None, ece: float | None = None, **others: Any) -> dict[str, Any]:
-    spread = [None if value is None else {"mean": value, "std": 0.01} for value in (acc, ece)]
-    return {"part": part, "title": part.upper(), "shown": True, "n": 3, "acc": spread[0]} | {
-        "ece": spread[1],
-        **others,
+def row(
+    part: str, acc: float | None, ece: float | None = None, n: int = 3, *, shown: bool = True
+) -> dict[str, Any]:
+    return {
+        **{"part": part, "title": part.upper(), "shown": shown, "n": n},
+        **{name: spread(value, n) for name, value in (("acc", acc), ("ece", ece))},
     }
+
+
+def spread(mean: float | None, n: int) -> dict[str, Any] | None:
+    return None if mean is None else {"mean": mean, "std": 0.01, "seeds": [mean] * n}
 
 
 def finding(text: str, gain: float | None, verdict: str) -> dict[str, Any]:
@@ -37,6 +42,11 @@ def test_every_data_set_has_its_columns() -> None:
     assert page[6] == "| KMEANS | 50.0 ± 1.0 (3) | — | — | — |"
     assert page[7] == "| GCC | 90.0 ± 1.0 (3) | 10.0 ± 1.0 | 80.0 ± 1.0 (3) | 20.0 ± 1.0 |"
     assert not any("HALF" in line for line in page)
+
+
+def test_a_single_seed_has_no_deviation() -> None:
+    page = overview({"digits": {**DIGITS, "rows": [row("gcc", 0.9, 0.1, n=1)]}})
+    assert "| GCC | 90.0 (1) | 10.0 |\n" in page
 
 
 def test_every_claim_has_its_line() -> None:
