@@ -59,6 +59,19 @@ def test_the_full_row_is_the_one_of_the_comparison(ablation: Ablation, runner: S
     assert [name for name, _ in runner.trained] == ["icicle"]
 
 
+def test_the_full_row_keeps_the_figures_of_the_comparison(
+    ablation: Ablation, runner: Starting
+) -> None:
+    part = BY_NAME["icicle"]
+    full = ablation.comparison.row(part, 0)
+    np.savez(runner.path(part.name, 0) / "assignments_soft.npz", output=CODE)
+    row = ablation.row(VARIANTS["full"], 0)
+    assert {name: row[name] for name in ("figures", "calibration", "without_gcns")} == {
+        name: full[name] for name in ("figures", "calibration", "without_gcns")
+    }
+    assert row["figures"]["acc"] == 0.75
+
+
 def test_a_variant_has_the_epochs_of_the_full_row(ablation: Ablation, runner: Starting) -> None:
     row = ablation.row(VARIANTS["no_cluster"], 0)
     words = ["--epochs-of", "icicle", "--pretrain.cluster_weight", "0"]
@@ -90,7 +103,7 @@ def test_tables_and_claims_are_made_of_the_rows_that_are_there(
     assert "| without instance contrast | not run yet |" in page
     assert "| Cluster contrast gains accuracy | ACC | 75.0 against 50.0 | +25.0 ± 0.0 |" in page
     assert (tmp_path / "ablations_losses_digits.json").exists()
-    assert "| all of RUC (RUC on GCC) | not run yet |" in write_tables(
+    assert "| RUC on GCC: all of it | not run yet |" in write_tables(
         "digits", "ruc", ablation.folder, tmp_path
     )
 
