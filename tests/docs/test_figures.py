@@ -5,33 +5,46 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ablations import TABLES, write_tables
 from benchmarks.common import RESULTS
 from benchmarks.method_overview import FILE, overview, read_results
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULT_LINES = (RESULTS / FILE).read_text(encoding="utf-8").splitlines()
+LOSSES, COMPONENTS = (f"ablations_{kind}_digits.md" for kind in TABLES)
 
 
-def rows(head: str) -> list[str]:
-    """A table's lines, by how its first one begins."""
-    start = next(i for i, line in enumerate(RESULT_LINES) if line.startswith(head))
-    return list(takewhile(lambda line: line.startswith("|"), RESULT_LINES[start:]))
+def rows(file: str, head: str) -> list[str]:
+    """A table's lines in a file of the results, by how its first one begins."""
+    lines = (RESULTS / file).read_text(encoding="utf-8").splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(head))
+    return list(takewhile(lambda line: line.startswith("|"), lines[start:]))
 
 
 def test_the_page_over_all_data_is_that_of_the_results() -> None:
-    assert "\n".join(RESULT_LINES) + "\n" == overview(read_results(RESULTS))
+    written = (RESULTS / FILE).read_text(encoding="utf-8").rstrip("\n") + "\n"
+    assert written == overview(read_results(RESULTS))
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_the_pages_of_the_ablations_are_those_of_their_rows(kind: str, tmp_path: Path) -> None:
+    page = write_tables("digits", kind, RESULTS / "ablations" / f"{kind}_digits", tmp_path)
+    assert (RESULTS / f"ablations_{kind}_digits.md").read_text(encoding="utf-8") == page
 
 
 @pytest.mark.parametrize(
-    ("page", "head"),
+    ("page", "file", "head", "count"),
     [
-        ("README.md", "| method |"),
-        ("docs/benchmarks.md", "| method |"),
-        ("docs/benchmarks.md", "| claim |"),
+        ("README.md", FILE, "| method |", 16),
+        ("docs/benchmarks.md", FILE, "| method |", 16),
+        ("docs/benchmarks.md", FILE, "| claim |", 15),
+        ("docs/benchmarks.md", LOSSES, "| method |", 6),
+        ("docs/benchmarks.md", LOSSES, "| claim |", 5),
+        ("docs/benchmarks.md", COMPONENTS, "| method |", 16),
+        ("docs/benchmarks.md", COMPONENTS, "| claim |", 28),
     ],
 )
-def test_pages_show_the_methods_as_measured(page: str, head: str) -> None:
+def test_pages_show_what_was_measured(page: str, file: str, head: str, count: int) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    expected = rows(head)
-    assert len(expected) > 10
-    assert "\n".join(expected) in text, f"put the tables of benchmarks/results/{FILE} into {page}"
+    expected = rows(file, head)
+    assert len(expected) == count + 2  # with the head and its line
+    assert "\n".join(expected) in text, f"put the tables of benchmarks/results/{file} into {page}"
