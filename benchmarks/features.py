@@ -115,6 +115,18 @@ def table(quality: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def times_table(times: dict[str, Any]) -> str:
+    """Seconds, one row a number of rows and one column a side; a dash for what was not run."""
+    sides = list(dict.fromkeys(key.partition("/")[0] for key in times))
+    sizes = dict.fromkeys(int(key.partition("/")[2]) for key in times)
+    lines = [f"| rows | {' | '.join(sides)} |", "|---" * (len(sides) + 1) + "|"]
+    for size in sizes:
+        cases = (times.get(f"{side}/{size}", {"stopped": "—"}) for side in sides)
+        cells = (case.get("stopped") or f"{case['seconds']:.1f}" for case in cases)
+        lines.append(f"| {size:,} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def measure_quality(
     name: str, x: Rows, y: NDArray[np.integer], result: dict[str, Any], out: Path
 ) -> None:
@@ -198,8 +210,8 @@ def main() -> None:
         measure_quality(options.name, x[rows], y[rows], result, options.out)
     measure_times(options.times, options.folder, result, options.out)
     print(table(result["quality"]))
-    for key, case in result["times"].items():
-        print(f"{key}: {case}")
+    if result["times"]:
+        print(f"\n{times_table(result['times'])}")
 
 
 if __name__ == "__main__":

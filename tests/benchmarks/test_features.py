@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from benchmarks import features
-from benchmarks.features import drawn_rows, measure_quality, measure_times, read, summary, table
+from benchmarks.features import (
+    drawn_rows,
+    measure_quality,
+    measure_times,
+    read,
+    summary,
+    table,
+    times_table,
+)
 
 Y = np.repeat(np.arange(2), 10)
 X = np.stack([Y, Y + 1.0], axis=1)
@@ -53,6 +61,20 @@ def test_means_and_deviations_are_over_seeds() -> None:
     assert found["acc"]["mean"] == pytest.approx(0.6)
     assert found["acc"]["std"] == pytest.approx(0.02**0.5)
     assert found["seconds"]["mean"] == 2
+
+
+def test_times_have_a_row_a_size_and_say_what_was_stopped() -> None:
+    times = {
+        "a/500": {"seconds": 0.83},
+        "b/500": {"seconds": 2.0},
+        "a/20000": {"stopped": "over 9 s"},
+    }
+    assert times_table(times).splitlines() == [
+        "| rows | a | b |",
+        "|---|---|---|",
+        "| 500 | 0.8 | 2.0 |",
+        "| 20,000 | over 9 s | — |",
+    ]
 
 
 def test_drawn_rows_are_the_same_for_all() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.ablations import TABLES, write_tables
 from benchmarks.common import RESULTS
+from benchmarks.features import read, table, times_table
 from benchmarks.method_overview import FILE, overview, read_results
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,3 +49,10 @@ def test_pages_show_what_was_measured(page: str, file: str, head: str, count: in
     expected = rows(file, head)
     assert len(expected) == count + 2  # with the head and its line
     assert "\n".join(expected) in text, f"put the tables of benchmarks/results/{file} into {page}"
+
+
+def test_the_page_on_own_features_shows_what_was_measured() -> None:
+    text = (ROOT / "docs/own_features.md").read_text(encoding="utf-8")
+    result = read(RESULTS / "features.json")
+    assert table(result["quality"]) in text
+    assert times_table(result["times"]) in text
