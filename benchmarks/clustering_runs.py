@@ -5,11 +5,12 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 METRICS = ("acc", "nmi", "ari")
+HEADS = {metric: metric.upper() for metric in METRICS}
 Scores = dict[str, dict[str, float]]  # row -> metric -> value
 
 
@@ -51,5 +52,25 @@ def print_table(summary: Mapping[str, Mapping[str, Any]], names: Mapping[str, st
     """One line a row: mean and standard deviation of every metric, in per cent."""
     print(f"{'':38s}" + "".join(f"{metric.upper():>14s}" for metric in METRICS))
     for row, metrics in summary.items():
-        cells = (f"{100 * metrics[m]['mean']:.1f} ± {100 * metrics[m]['std']:.1f}" for m in METRICS)
-        print(f"{names[row]:38s}" + "".join(f"{cell:>14s}" for cell in cells))
+        print(f"{names[row]:38s}" + "".join(f"{cell:>14s}" for cell in _cells(metrics, METRICS)))
+
+
+def markdown_table(
+    summary: Mapping[str, Mapping[str, Any]],
+    names: Mapping[str, str],
+    heads: Mapping[str, str] = HEADS,
+) -> str:
+    """The same as Markdown: ``heads`` are the columns, by the metric that each shows."""
+    lines = [f"| | {' | '.join(heads.values())} |", "|---" * (len(heads) + 1) + "|"]
+    for row, name in names.items():
+        lines.append(f"| {name} | {' | '.join(_cells(summary[row], heads))} |")
+    return "\n".join(lines)
+
+
+def _cells(figures: Mapping[str, Any], metrics: Iterable[str]) -> list[str]:
+    return [_cell(figures[name]) for name in metrics]
+
+
+def _cell(figure: Mapping[str, Any]) -> str:
+    mean = f"{100 * figure['mean']:.1f}"
+    return mean if len(figure["seeds"]) == 1 else f"{mean} ± {100 * figure['std']:.1f}"

@@ -34,8 +34,17 @@ from iciclegcn.evaluation.matching import matched_clusters
 from iciclegcn.evaluation.metrics import clustering_metrics
 from iciclegcn.run_folder.artefacts import RunArtefacts
 
-ROWS = ("together", "predicted", "nearest")
-FIGURES = ("acc", "acc_matched_before", "nmi", "ari")
+ROWS = {
+    "together": "clustered together",
+    "predicted": "predicted",
+    "nearest": "cluster of the nearest training image",
+}
+FIGURES = {
+    "acc": "ACC",
+    "acc_matched_before": "ACC, matched before",
+    "nmi": "NMI",
+    "ari": "ARI",
+}
 POINTS = 0.02
 
 
