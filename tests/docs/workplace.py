@@ -34,6 +34,7 @@ def make_workplace(folder: Path) -> None:
     rng = np.random.default_rng(0)
     features = np.repeat(np.eye(4, 16), _EACH, axis=0) + rng.normal(0, 0.2, (4 * _EACH, 16))
     np.save(folder / "features.npy", features.astype(np.float32))
+    np.save(folder / "classes.npy", np.repeat(np.arange(4), _EACH))
     rows = [f"{row},{_CLASSES[row // _EACH]}" for row in range(4 * _EACH)]
     (folder / "row_labels.csv").write_text("\n".join(["path,label", *rows, ""]), encoding="utf-8")
     write_torchscript(folder / "network.pt")
