@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from iciclegcn.nn.disk_space import NoRoomError
+
 
 class DiskRows:
     """A float32 matrix in a file without a name, which vanishes with the process however it ends.
@@ -23,6 +25,9 @@ class DiskRows:
         width: F.
         folder: Where the file is made; None: the system's folder for temporary files.
         device: Where rows are handed out.
+
+    Raises:
+        NoRoomError: If the disk is full.
     """
 
     def __init__(
@@ -38,9 +43,21 @@ class DiskRows:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open as long as the rows
         weakref.finalize(self, self._file.close)
         for block in blocks:
-            self._file.write(np.ascontiguousarray(block.numpy(), np.float32).data)
-        self._file.flush()
+            self._write(np.ascontiguousarray(block.numpy(), np.float32), folder)
         self._num_rows = self._file.tell() // (4 * width)
+
+    def _write(self, rows: NDArray[np.float32], folder: Path | None) -> None:
+        try:
+            self._file.write(rows.data)
+            self._file.flush()
+        except OSError as error:
+            place, remedy = folder, "make room there"
+            if folder is None:
+                place, remedy = Path(tempfile.gettempdir()), "set TMPDIR to a folder with room"
+            raise NoRoomError(
+                f"cannot write rows of {self.width} features to '{place}' "
+                f"({error.strerror or error}); {remedy}"
+            ) from error
 
     def __len__(self) -> int:
         """Number of rows."""

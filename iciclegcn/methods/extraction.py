@@ -1,6 +1,8 @@
 """Features of images through a network that nothing trains: in batches, and resumable."""
 
+import contextlib
 import dataclasses
+import math
 import os
 import time
 from pathlib import Path
@@ -8,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from iciclegcn.config import Config
+from iciclegcn.errors import UserError
 from iciclegcn.methods.embedding import embed, embed_into
 from iciclegcn.monitor import NullMonitor, StageMonitor
+from iciclegcn.nn.disk_space import reserve
 from iciclegcn.nn.pretrained.network import PretrainedNetwork
 from iciclegcn.runtime import Runtime
 
@@ -67,11 +71,18 @@ def extract(
         monitor: Told of the progress, and keeps how many rows are on the disk.
         file: The ``.npy`` file, float32 [N, D]; None: rank 0 has it.
         first: Rows that it has already, as `rows_there` tells.
+
+    Raises:
+        UserError: If the disk has no room for the file.
     """
     features = np.empty((0, network.num_features), np.float32)
+    origin = network.fingerprint()
     if file is not None:
+        if first == 0:
+            # Before the file is emptied: an older state would let zeros pass for rows.
+            monitor.save({"rows": 0, "network": origin})
         features = _opened(file, (len(images), network.num_features), new=first == 0)
-    origin, saved_at = network.fingerprint(), time.monotonic()
+    saved_at = time.monotonic()
     for done in embed_into(
         features, images, network, config, runtime, batch_size=_BATCH_SIZE, first=first
     ):
@@ -108,18 +119,40 @@ def rows_there(
 
 
 def _opened(file: Path, shape: tuple[int, int], *, new: bool) -> np.ndarray:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if not new:
-        return np.lib.format.open_memmap(file, mode="r+")
-    return np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+    """The file, mapped, with its room on the disk; what an interrupted process wrote stays."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if new:
+            rows = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+        else:
+            rows = np.lib.format.open_memmap(file, mode="r+")
+        with file.open("r+b") as stream:
+            reserve(stream.fileno(), file.stat().st_size)
+    except OSError as error:
+        if new:
+            with contextlib.suppress(OSError):
+                file.unlink()  # of a part of it the disk would stay full
+        raise _unwritable(file, shape, error) from error
+    return rows
 
 
 def _flush(features: np.ndarray, file: Path) -> None:
     """Put the rows on the disk: a state must not tell of rows that a crash takes away."""
-    if isinstance(features, np.memmap):
-        features.flush()
-    descriptor = os.open(file, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        if isinstance(features, np.memmap):
+            features.flush()
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _unwritable(file, features.shape, error) from error
+
+
+def _unwritable(file: Path, shape: tuple[int, ...], error: OSError) -> UserError:
+    size = 4 * math.prod(shape) / 2**30
+    return UserError(
+        f"cannot write {size:.2f} GiB of features to '{file}' ({error.strerror or error}); make "
+        f"room in '{file.parent}', or give another --out"
+    )

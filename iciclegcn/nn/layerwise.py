@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from iciclegcn.nn.autoencoder import AutoEncoder
+from iciclegcn.nn.disk_space import NoRoomError, reserve
 from iciclegcn.nn.fusion_gcn_conv import FusionGCNConv
 from iciclegcn.nn.mgcn import MGCN, MGCNAssignments
 from iciclegcn.nn.mix_streams import mix_streams
@@ -123,11 +124,25 @@ def empty_rows(num_rows: int, width: int, dtype: torch.dtype, folder: Path | Non
         dtype: Of the entries.
         folder: Where to map a file that has no name any more, so that it vanishes with its last
             user however that ends; None: in memory.
+
+    Raises:
+        NoRoomError: If the folder has no room for it.
     """
     if folder is None:
         return torch.empty(num_rows, width, dtype=dtype)
-    with tempfile.NamedTemporaryFile(dir=folder) as file:
-        entries = torch.from_file(file.name, shared=True, size=num_rows * width, dtype=dtype)
+    num_bytes = num_rows * width * dtype.itemsize
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            reserve(file.fileno(), num_bytes)
+            entries = torch.from_file(file.name, shared=True, size=num_rows * width, dtype=dtype)
+    except OSError as error:
+        temporary = folder == Path(tempfile.gettempdir())
+        remedy = "set TMPDIR to a folder with room" if temporary else "make room there"
+        raise NoRoomError(
+            f"cannot keep {num_bytes / 2**30:.2f} GiB of states in '{folder}' "
+            f"({error.strerror or error}); {remedy}, or raise 'mgcn.memory_gib' so that they stay "
+            "in memory"
+        ) from error
     return entries.view(num_rows, width)
 
 

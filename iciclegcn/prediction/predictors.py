@@ -12,8 +12,10 @@ from iciclegcn.methods.embedding import embed
 from iciclegcn.methods.mgcn_result import select_output
 from iciclegcn.methods.new_nodes import NewNodes
 from iciclegcn.monitor import NullMonitor
+from iciclegcn.nn.pretrained.network import PretrainedNetwork
 from iciclegcn.prediction.feature_network import read_feature_network, read_mgcn
 from iciclegcn.results.networks import read_classifier
+from iciclegcn.run_folder.backbone import feature_precision
 from iciclegcn.run_folder.base import BaseRun
 from iciclegcn.run_folder.graphs import read_neighbors
 from iciclegcn.run_folder.scaling import read_scaling
@@ -85,6 +87,9 @@ class GraphPredictor:
         self._scaling = read_scaling(run.artefacts) if given else None
         frozen = run.config.stages == "features"
         self._batch_size = _FROZEN_BATCH if frozen else _BATCH
+        if isinstance(self._network, PretrainedNetwork):
+            # Half precision was held against float32 on the run's images, and no other was.
+            self._network.full_precision |= feature_precision(run.path) != runtime.precision
         x = run.artefacts.read_array("features", mapped=True)
         with user_errors():
             self._nodes = NewNodes(

@@ -1,6 +1,7 @@
 """What a run's folder tells of its trained backbone: ``backbone.json``."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,14 @@ from iciclegcn.run_folder.files import read_json, write_json
 from iciclegcn.run_folder.scaling import read_scaling
 
 _FILE = "backbone.json"
+_FULL = "fp32"
 
 
 def write_backbone(
-    folder: Path, config: BackboneConfig, network: PretrainedNetwork | None = None
+    folder: Path,
+    config: BackboneConfig,
+    network: PretrainedNetwork | None = None,
+    precision: str = _FULL,
 ) -> None:
     """Write what the run's backbone is and what its weights were trained on, if they were.
 
@@ -27,6 +32,7 @@ def write_backbone(
         folder: The run folder.
         config: Names the backbone.
         network: The frozen network that gave the features; None: training began with it.
+        precision: What it computed them in, unless it always computes in float32.
     """
     if not config.trained:
         return
@@ -43,6 +49,7 @@ def write_backbone(
         content |= {
             "num_features": network.num_features,
             "sha256": network.fingerprint(),
+            "precision": _FULL if network.full_precision else precision,
             "full_precision": network.full_precision,
         }
     write_json(folder / _FILE, content)
@@ -87,7 +94,21 @@ def frozen_backbone(folder: Path, config: Config) -> PretrainedNetwork:
             f"the weights of the backbone '{source}' are not those that gave the features of "
             f"'{os.fspath(folder)}'; restore them"
         )
-    network.full_precision = bool(told.get("full_precision"))
+    network.full_precision = _precision(told) == _FULL
     scaling = read_scaling(RunArtefacts(folder))
     network.scale_features(torch.from_numpy(scaling.center), scaling.scale)
     return network
+
+
+def feature_precision(folder: Path) -> str:
+    """What a frozen backbone computed a run's features in: ``fp32``, ``bf16`` or ``fp16``.
+
+    Args:
+        folder: The run folder, whose features are there.
+    """
+    return _precision(read_json(folder / _FILE))
+
+
+def _precision(told: Mapping[str, Any]) -> str:
+    # Earlier versions did not tell: their features may be float32, held against nothing.
+    return str(told.get("precision", _FULL))

@@ -43,8 +43,9 @@ def extract_images(folder: RunFolder, images: CachedImages, reporter: Reporter) 
         summon(join_extraction, config, runtime, images, *shared)
         extract(images.images, network, config, runtime, monitor, file, first)
         _write_scaled(folder, images, file)
-        write_backbone(folder.path, config.backbone, network)
-        file.unlink()
+        write_backbone(folder.path, config.backbone, network, runtime.precision)
+    # Only now: after an interruption before the stage is done, every row would be computed anew.
+    file.unlink(missing_ok=True)
 
 
 def _write_scaled(folder: RunFolder, images: CachedImages, file: Path) -> None:

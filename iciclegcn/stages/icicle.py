@@ -18,6 +18,7 @@ from iciclegcn.run_folder.graphs import read_scale_graphs
 from iciclegcn.run_folder.heads import name_clusters
 from iciclegcn.runtime import Runtime
 from iciclegcn.stages.parts import (
+    disk_errors,
     make_runtime,
     runtime_facts,
     summon,
@@ -75,15 +76,16 @@ def cluster_stage(folder: RunFolder, reporter: Reporter) -> None:
         autoencoder = pretrained_autoencoder(folder.artefacts, config)
         run = folder.path.resolve()
         runtime.ranks.summon(join_clustering, config, runtime.precision, run)
-        result = train_mgcn(
-            artefacts.read_array("features", mapped=True),  # not kept here: its pages count
-            graphs,
-            autoencoder,
-            config,
-            runtime,
-            monitor,
-            folder=folder.path,
-        )
+        with disk_errors():
+            result = train_mgcn(
+                artefacts.read_array("features", mapped=True),  # not kept here: its pages count
+                graphs,
+                autoencoder,
+                config,
+                runtime,
+                monitor,
+                folder=folder.path,
+            )
         output = output_probabilities(result, config.mgcn.output).numpy()
         heads = {f"stream_{u}": stream for u, stream in enumerate(result.streams)}
         heads |= {"q": result.q, "code": result.code}

@@ -13,6 +13,7 @@ from iciclegcn.data.cache import CachedImages
 from iciclegcn.errors import UserError
 from iciclegcn.evaluation.label_free import collapse
 from iciclegcn.monitor import StageMonitor
+from iciclegcn.nn.disk_space import NoRoomError
 from iciclegcn.runtime import Runtime
 
 
@@ -91,4 +92,13 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """A full disk, which the user can mend; any other error of training is ours."""
+    try:
+        yield
+    except NoRoomError as error:
         raise UserError(str(error)) from error

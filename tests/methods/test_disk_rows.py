@@ -1,9 +1,20 @@
+import errno
+import io
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from iciclegcn.methods.disk_rows import DiskRows, mapped_rows
+from iciclegcn.nn.disk_space import NoRoomError
+
+
+class FullDisk(io.BytesIO):
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_rows_come_back_in_runs_and_at_random(tmp_path: Path) -> None:
@@ -36,3 +47,18 @@ def test_what_is_handed_out_can_be_changed_without_changing_the_file(tmp_path: P
     np.save(tmp_path / "x.npy", np.ones((4, 2), np.float32))
     mapped_rows(tmp_path / "x.npy")[:] = 0
     assert mapped_rows(tmp_path / "x.npy").sum() == 8
+
+
+@pytest.mark.parametrize("folder", [None, Path("here")])
+def test_a_full_disk_is_told_with_its_place(
+    folder: Path | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda dir: FullDisk())
+    with pytest.raises(NoRoomError) as caught:
+        DiskRows([torch.ones(4, 2)], 2, folder=folder)
+    place, remedy = folder, "make room there"
+    if folder is None:
+        place, remedy = Path(tempfile.gettempdir()), "set TMPDIR to a folder with room"
+    assert str(caught.value) == (
+        f"cannot write rows of 2 features to '{place}' (No space left on device); {remedy}"
+    )

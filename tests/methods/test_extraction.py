@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from iciclegcn.config import Config
+from iciclegcn.errors import UserError
 from iciclegcn.methods import extraction
 from iciclegcn.methods.embedding import embed
 from iciclegcn.methods.extraction import agrees, extract, rows_there
@@ -100,6 +103,66 @@ def test_what_does_not_fit_is_computed_anew(tmp_path: Path, broken: str) -> None
     elif broken == "damage":
         file.write_bytes(b"nothing")
     assert rows_there(network, NUM_IMAGES, monitor, file) == 0
+
+
+def test_rows_of_an_extraction_that_began_anew_are_not_taken_for_older_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction, "SAVE_INTERVAL", -1.0)
+    network, other, file = wrapped(), wrapped(tiny_network(1)), tmp_path / "x.npy"
+    killed = Killed(after=64)
+    with pytest.raises(KeyboardInterrupt):
+        extract(images(), network, CONFIG, runtime(), killed, file)
+
+    class AtOnce(Killed):
+        def progress(self, done: int, total: int, *, unit: str = "step", **values: float) -> None:
+            raise KeyboardInterrupt
+
+    # With other weights the file is emptied, and the process killed before it saves any rows.
+    again = AtOnce()
+    again.state = killed.state
+    assert rows_there(other, NUM_IMAGES, again, file) == 0
+    with pytest.raises(KeyboardInterrupt):
+        extract(images(), other, CONFIG, runtime(), again, file)
+    assert not np.load(file)[64:].any()
+    for weights in (network, other):
+        assert rows_there(weights, NUM_IMAGES, again, file) == 0
+
+
+def full(descriptor: int, num_bytes: int) -> None:
+    assert num_bytes == 128 + NUM_IMAGES * 4 * 4  # header and rows
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_told_before_the_file_is_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction, "reserve", full)
+    file, monitor = tmp_path / "x.npy", Killed()
+    with pytest.raises(UserError) as caught:
+        extract(images(), wrapped(), CONFIG, runtime(), monitor, file)
+    assert str(caught.value) == (
+        f"cannot write 0.00 GiB of features to '{file}' (No space left on device); make room in "
+        f"'{tmp_path}', or give another --out"
+    )
+    assert not file.exists()
+    assert monitor.seen == []
+
+
+def test_rows_that_are_there_outlive_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, rows = tmp_path / "x.npy", np.ones((NUM_IMAGES, 4), np.float32)
+    np.save(file, rows)
+    with monkeypatch.context() as patch:
+        patch.setattr(extraction, "reserve", full)
+        with pytest.raises(UserError, match="No space left on device"):
+            extract(images(), wrapped(), CONFIG, runtime(), Killed(), file, first=64)
+    np.testing.assert_array_equal(np.load(file), rows)
+    extract(images(), wrapped(), CONFIG, runtime(), Killed(), file, first=64)
+    found = np.load(file)
+    np.testing.assert_array_equal(found[:64], rows[:64])
+    assert not np.array_equal(found[64:], rows[64:])
 
 
 class Rounding(nn.Module):

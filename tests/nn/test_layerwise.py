@@ -1,5 +1,8 @@
 """Block by block against all at once."""
 
+import errno
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,7 @@ import torch
 from torch import Tensor
 
 from iciclegcn.nn import MGCN, AutoEncoder
+from iciclegcn.nn.disk_space import NoRoomError
 from iciclegcn.nn.layerwise import assign_by_layers, empty_rows, multiply_in_blocks, row_blocks
 from iciclegcn.nn.mgcn import MGCNAssignments, propagate_features
 from iciclegcn.nn.propagate import Propagation, prepare_propagation, propagate
@@ -100,6 +104,39 @@ def test_rows_in_a_file_keep_what_is_written(tmp_path: Path) -> None:
     rows[:] = torch.arange(15).view(5, 3)
     assert rows.float().flatten().tolist() == list(range(15))
     assert list(tmp_path.iterdir()) == []
+
+
+def full(descriptor: int, num_bytes: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("temporary", [False, True])
+def test_a_full_disk_is_told_before_rows_are_mapped(
+    temporary: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iciclegcn.nn.layerwise.reserve", full)
+    if temporary:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(NoRoomError) as caught:
+        empty_rows(2**20, 256, torch.float32, tmp_path)
+    remedy = "set TMPDIR to a folder with room" if temporary else "make room there"
+    assert str(caught.value) == (
+        f"cannot keep 1.00 GiB of states in '{tmp_path}' (No space left on device); {remedy}, or "
+        "raise 'mgcn.memory_gib' so that they stay in memory"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_in_a_file_have_their_room_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(
+        "iciclegcn.nn.layerwise.reserve", lambda _, num_bytes: asked.append(num_bytes)
+    )
+    empty_rows(5, 3, torch.bfloat16, tmp_path)
+    empty_rows(5, 3, torch.float32, None)
+    assert asked == [30]
 
 
 def test_blocks_cover_the_rows_in_order() -> None:

@@ -1,7 +1,11 @@
 """Answers of the methods that `test_prediction` leaves out, and of runs on features."""
 
 import dataclasses
+import errno
+import json
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,15 +13,19 @@ import torch
 
 from graphs import NeighborIndex
 from iciclegcn import Run
+from iciclegcn.config import BackboneConfig
 from iciclegcn.data.views import evaluation_view
 from iciclegcn.errors import UserError
 from iciclegcn.methods.classifiers import ClassifierShape, build_classifier
+from iciclegcn.methods.embedding import embed
 from iciclegcn.methods.new_nodes import NewNodes, attach_and_assign
 from iciclegcn.nn.pretrained.loading import load_backbone
+from iciclegcn.nn.pretrained.network import PretrainedNetwork
 from iciclegcn.prediction import predictors
 from iciclegcn.prediction.feature_network import read_mgcn
 from iciclegcn.prediction.predictors import ClassifierPredictor, GraphPredictor, make_predictor
 from iciclegcn.results.networks import write_classifier
+from iciclegcn.run_folder import backbone
 from iciclegcn.run_folder.artefacts import RunArtefacts
 from iciclegcn.run_folder.base import BaseRun, open_base
 from iciclegcn.run_folder.graphs import read_neighbors
@@ -44,6 +52,14 @@ def rows(count: int, seed: int) -> np.ndarray:
 def on_features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("features")
     return features_run(folder, rows(90, 0), num_clusters=3, data__scaling="unit")
+
+
+@pytest.fixture(scope="module")
+def on_frozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("frozen")
+    network = write_torchscript(folder / "net.pt")
+    chosen = {"backbone__name": str(network), "backbone__image_size": 8, "encode__epochs": 2}
+    return icicle_run(folder, **chosen, data__scaling="unit")
 
 
 @pytest.mark.parametrize("networks", [1, 2])
@@ -146,3 +162,55 @@ def test_a_frozen_backbone_gives_the_features_of_new_images(tmp_path: Path) -> N
     write_torchscript(network, tiny_network(1))
     with pytest.raises(UserError, match="are not those that gave the features"):
         Run.load(path).predict(NEW[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("told", "full"),
+    [
+        ("fp32", True),
+        (None, True),  # of an earlier version
+        ("bf16", False),
+        ("fp16", True),  # bf16 was never held against float32
+    ],
+)
+def test_new_images_are_shown_in_the_precision_of_the_features(
+    told: str | None, full: bool, on_frozen: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(config: BackboneConfig) -> PretrainedNetwork:
+        network = load_backbone(config)
+        network.full_precision = False  # as networks are that come in no file
+        return network
+
+    seen: list[bool] = []
+
+    def spy(items: np.ndarray, network: PretrainedNetwork, *others: Any) -> np.ndarray:
+        seen.append(network.full_precision)
+        return embed(items, network, *others)
+
+    file = on_frozen / "backbone.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content |= {"precision": told, "full_precision": False}
+    file.write_text(
+        json.dumps({k: v for k, v in content.items() if v is not None}), encoding="utf-8"
+    )
+    monkeypatch.setattr(backbone, "load_backbone", load)
+    monkeypatch.setattr(predictors, "embed", spy)
+    predictor = GraphPredictor(open_base(on_frozen), Runtime(0, torch.device("cpu"), "bf16"))
+    assert predictor(NEW).probabilities.shape[0] == len(NEW)
+    assert seen == [full]
+
+
+def test_a_full_temporary_folder_is_a_mistake_that_can_be_mended(
+    on_features: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, num_bytes: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    run = open_base(on_features)
+    options = dataclasses.replace(run.config.mgcn, memory_gib=1e-9)
+    run = run._replace(config=dataclasses.replace(run.config, mgcn=options))
+    monkeypatch.setattr("iciclegcn.nn.layerwise.reserve", full)
+    with pytest.raises(
+        UserError, match=r"cannot keep .* \(No space left on device\); set TMPDIR to"
+    ):
+        GraphPredictor(run, RUNTIME)(rows(5, 2))

@@ -110,6 +110,17 @@ def test_a_frozen_backbone_leaves_no_classifier(artefacts: RunArtefacts, icicle:
         read_classifier(artefacts, dataclasses.replace(icicle, backbone=backbone))
 
 
+@torch.no_grad()
+def test_a_classifier_whose_network_asks_for_a_version_comes_back(
+    artefacts: RunArtefacts, icicle: Config
+) -> None:
+    backbone = BackboneConfig("torchvision:mnasnet0_5", weights="random")
+    config = dataclasses.replace(icicle, method="ruc", base="..", backbone=backbone)
+    model = build_classifier(config, ClassifierShape(1)).eval()
+    write_classifier(artefacts, model, config, 1)
+    torch.testing.assert_close(read_classifier(artefacts, config)(VIEWS), model(VIEWS))
+
+
 def test_weights_that_do_not_fit_are_told(artefacts: RunArtefacts, icicle: Config) -> None:
     config = dataclasses.replace(icicle, method="ruc", base="..")
     model = build_classifier(config, ClassifierShape(1))

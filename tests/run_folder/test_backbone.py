@@ -11,7 +11,12 @@ from iciclegcn.errors import UserError
 from iciclegcn.nn.pretrained.loading import load_backbone
 from iciclegcn.nn.pretrained.network import PretrainedNetwork
 from iciclegcn.run_folder.artefacts import RunArtefacts
-from iciclegcn.run_folder.backbone import frozen_backbone, read_backbone, write_backbone
+from iciclegcn.run_folder.backbone import (
+    feature_precision,
+    frozen_backbone,
+    read_backbone,
+    write_backbone,
+)
 from iciclegcn.run_folder.scaling import write_scaling
 from tests.tiny_networks import tiny_network, write_torchscript
 
@@ -20,8 +25,10 @@ def frozen(file: Path) -> Config:
     return Config(backbone=BackboneConfig(str(file), image_size=8))
 
 
-def write(folder: Path, backbone: BackboneConfig, network: PretrainedNetwork) -> None:
-    write_backbone(folder, backbone, network)
+def write(
+    folder: Path, backbone: BackboneConfig, network: PretrainedNetwork, precision: str = "fp32"
+) -> None:
+    write_backbone(folder, backbone, network, precision)
     center = np.arange(network.num_features, dtype=np.float32)
     write_scaling(RunArtefacts(folder), FeatureScaling(center, 2.0))
 
@@ -49,13 +56,36 @@ def test_other_weights_than_gave_the_features_are_refused(tmp_path: Path) -> Non
         frozen_backbone(tmp_path, config)
 
 
-@pytest.mark.parametrize("full", [False, True])
-def test_the_precision_of_the_features_is_kept(tmp_path: Path, full: bool) -> None:
+@pytest.mark.parametrize(
+    ("full", "precision", "told"),
+    [
+        (False, "bf16", "bf16"),
+        (True, "bf16", "fp32"),  # the network always computes in it
+        (False, "fp32", "fp32"),  # no other was tried
+    ],
+)
+def test_the_precision_of_the_features_is_kept(
+    tmp_path: Path, full: bool, precision: str, told: str
+) -> None:
     config = frozen(write_torchscript(tmp_path / "net.pt"))
     network = load_backbone(config.backbone)
     network.full_precision = full
-    write(tmp_path, config.backbone, network)
-    assert frozen_backbone(tmp_path, config).full_precision is full
+    write(tmp_path, config.backbone, network, precision)
+    assert feature_precision(tmp_path) == told
+    assert frozen_backbone(tmp_path, config).full_precision is (told == "fp32")
+
+
+def test_features_of_earlier_versions_are_float32(tmp_path: Path) -> None:
+    config = frozen(write_torchscript(tmp_path / "net.pt"))
+    network = load_backbone(config.backbone)
+    network.full_precision = False
+    write(tmp_path, config.backbone, network, "bf16")
+    file = tmp_path / "backbone.json"
+    told = json.loads(file.read_text(encoding="utf-8"))
+    del told["precision"]
+    file.write_text(json.dumps(told), encoding="utf-8")
+    assert feature_precision(tmp_path) == "fp32"
+    assert frozen_backbone(tmp_path, config).full_precision is True
 
 
 def test_a_start_of_training_is_told_as_such(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from iciclegcn.nn.pretrained.network import PretrainedNetwork
 from iciclegcn.pipeline import run, run_stage
 from iciclegcn.results.summary import summarize
 from iciclegcn.run_folder.artefacts import RunArtefacts
-from iciclegcn.run_folder.backbone import frozen_backbone
+from iciclegcn.run_folder.backbone import feature_precision, frozen_backbone
 from iciclegcn.run_folder.monitor import RunMonitor
 from iciclegcn.stages import extraction
 from tests.tiny_networks import write_torchscript
@@ -82,11 +83,27 @@ def test_features_that_less_precision_would_change_are_float32(
         network.full_precision = False  # as networks are that come in no file
         return network
 
-    config = config_in(place)
+    config = config_in(place, precision="bf16")
     monkeypatch.setattr(extraction, "load_backbone", load)
     monkeypatch.setattr(extraction, "agrees", lambda *_: same)
     out = run(config, tmp_path / "run", until="extract")
+    assert feature_precision(out) == ("bf16" if same else "fp32")
     assert frozen_backbone(out, config).full_precision is not same
+
+
+def test_features_that_were_not_tried_in_less_precision_stay_float32(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(config: BackboneConfig) -> PretrainedNetwork:
+        network = load_backbone(config)
+        network.full_precision = False
+        return network
+
+    config = config_in(place, precision="fp32")
+    monkeypatch.setattr(extraction, "load_backbone", load)
+    out = run(config, tmp_path / "run", until="extract")
+    assert feature_precision(out) == "fp32"
+    assert frozen_backbone(out, config).full_precision is True
 
 
 def test_features_that_are_not_finite_are_told(place: Path) -> None:
@@ -111,7 +128,8 @@ def test_an_interrupted_extraction_gives_the_same_features(
 
     def save_and_stop(self: RunMonitor, state: dict[str, object]) -> None:
         saved(self, state)
-        raise KeyboardInterrupt
+        if state["rows"]:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(extraction_method, "SAVE_INTERVAL", -1.0)
@@ -123,6 +141,35 @@ def test_an_interrupted_extraction_gives_the_same_features(
     run(config, out, until="extract")
     expected = (finished / "features.npy").read_bytes()
     assert (out / "features.npy").read_bytes() == expected
+
+
+def test_rows_are_kept_until_the_stage_is_done(
+    place: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, out = config_in(place), place / "killed"
+    shown: list[int] = []
+    progress, finish = RunMonitor.progress, RunMonitor.finish
+
+    def stop(self: RunMonitor) -> float:
+        if (out / "features.npy").exists():  # all is written, and the manifest does not tell yet
+            raise KeyboardInterrupt
+        return finish(self)
+
+    def spy(self: RunMonitor, done: int, total: int, **options: Any) -> None:
+        shown.append(done)
+        progress(self, done, total, **options)
+
+    monkeypatch.setattr(extraction_method, "SAVE_INTERVAL", -1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunMonitor, "finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(config, out, until="extract")
+    assert (out / "checkpoints" / "extract.npy").is_file()
+    monkeypatch.setattr(RunMonitor, "progress", spy)
+    run(config, out, until="extract")
+    assert shown == []
+    assert (out / "features.npy").read_bytes() == (finished / "features.npy").read_bytes()
+    assert not (out / "checkpoints" / "extract.npy").exists()
 
 
 def test_the_stage_alone_does_the_features_again(place: Path, finished: Path) -> None:

@@ -1,5 +1,6 @@
 """A network in a file of the user's own: TorchScript, an ExportedProgram or ONNX."""
 
+import functools
 import hashlib
 import warnings
 import zipfile
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from iciclegcn.config import BackboneConfig
 from iciclegcn.errors import UserError
 from iciclegcn.nn.pretrained.facts import NetworkFacts, Shown, untold
+from iciclegcn.nn.pretrained.onnx_program import OnnxProgram, files_outside
 
 
 class Program(Protocol):
@@ -36,6 +38,8 @@ class FileNetworks:
     def facts(self, config: BackboneConfig) -> NetworkFacts:
         """The file tells a size at most; the rest is what ImageNet's networks are shown."""
         file = _file(config)
+        if _is_onnx(file):
+            _try_once(file, file.stat().st_mtime_ns)
         return NetworkFacts(file.name, untold(file), Shown())
 
     def build(self, config: BackboneConfig) -> nn.Module:
@@ -80,9 +84,12 @@ class FileNetwork(nn.Module):
         return torch.cat(parts)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the file."""
-        with self._path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        """SHA-256 of the file; with weights in others, of its hash and theirs."""
+        others = files_outside(self._path) if _is_onnx(self._path) else []
+        digest, *more = map(_digest, (self._path, *others))
+        if not more:
+            return digest.hex()
+        return hashlib.sha256(b"".join((digest, *more))).hexdigest()
 
 
 class _TorchScript:
@@ -106,19 +113,23 @@ def _file(config: BackboneConfig) -> Path:
     return file
 
 
+@functools.cache
+def _try_once(file: Path, changed: int) -> None:
+    """Load a network that may be refused as it is loaded: facts are asked before images are."""
+    del changed  # another file of that name is tried again
+    _load(file)
+
+
 def _load(file: Path) -> Program:
-    suffix = file.suffix.lower()
-    if suffix == ".pt" and not _is_torchscript(file):
+    if file.suffix.lower() == ".pt" and not _is_torchscript(file):
         raise UserError(
             f"'{file}' holds no TorchScript network; where it holds weights alone, name their "
             f"network: --backbone torchvision:NAME --backbone.weights {file}"
         )
     try:
-        if suffix == ".onnx":
-            from iciclegcn.nn.pretrained.onnx_program import OnnxProgram
-
+        if _is_onnx(file):
             return OnnxProgram(file)
-        if suffix == ".pt2":
+        if file.suffix.lower() == ".pt2":
             from iciclegcn.nn.pretrained.exported_program import ExportedNetwork
 
             return ExportedNetwork(file)
@@ -129,6 +140,15 @@ def _load(file: Path) -> Program:
     except Exception as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"'{file}' is no readable network ({reason})") from error
+
+
+def _is_onnx(file: Path) -> bool:
+    return file.suffix.lower() == ".onnx"
+
+
+def _digest(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _is_torchscript(file: Path) -> bool:

@@ -1,11 +1,13 @@
 """torchvision's classification networks, without their classifiers."""
 
 import difflib
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision import models
 
 from iciclegcn.config import BackboneConfig
@@ -24,6 +26,13 @@ _HEADS = ("fc", "classifier", "heads", "head")
 # They warn of their slow initialisation unless asked for it, and trained weights expect inputs
 # normalised in two ways at once.
 _INCEPTIONS = ("googlenet", "inception_v3")
+_TRANSFORMERS = "vit_"
+# Names in files that torchvision publishes and replaces as it loads them itself.
+_OLD_NAMES = (
+    ("densenet", re.compile(r"(\.denselayer\d+\.(?:norm|conv))\.(?=[12]\.)"), r"\1"),
+    (_TRANSFORMERS, re.compile(r"\.mlp\.linear_1\."), ".mlp.0."),
+    (_TRANSFORMERS, re.compile(r"\.mlp\.linear_2\."), ".mlp.3."),
+)
 
 
 class TorchvisionModels:
@@ -44,7 +53,7 @@ class TorchvisionModels:
             tuple(transforms.std),
         )
         # Transformers have a learned place for each patch; the windows of the others move.
-        fixed = name.startswith(("vit_", "maxvit_"))
+        fixed = name.startswith((_TRANSFORMERS, "maxvit_"))
         if entry is None:
             told = untold(file) if file is not None else RANDOM
             return NetworkFacts(RANDOM if file is None else file.name, told, shown, fixed)
@@ -56,7 +65,9 @@ class TorchvisionModels:
         options: dict[str, Any] = {}
         if name in _INCEPTIONS:
             options = {"init_weights": True, "transform_input": config.trained}
-        network: nn.Module = models.get_model(name, weights=None, **options)
+        if name.startswith(_TRANSFORMERS):
+            options = {"image_size": self._side(config)}
+        network = _get_model(name, config, options)
         _, path = _last_layer(network)
         parent, _, leaf = path.rpartition(".")
         setattr(network.get_submodule(parent), leaf, nn.Identity())
@@ -71,7 +82,23 @@ class TorchvisionModels:
             weights, origin = _downloaded(name, config), f"'{config.weights}'"
         with torch.device("meta"):
             _, head = _last_layer(models.get_model(name, weights=None, **_quiet(name)))
-        load_weights(network, weights, [head], origin)
+        load_weights(network, _with_todays_names(name, weights), [head], origin)
+
+    def _side(self, config: BackboneConfig) -> int:
+        """The side in pixels that a transformer is built for: its weights have a place for each."""
+        entry = _entry(_name(config), config, weights_file(config))
+        own = self.facts(config).shown.image_size
+        return own if entry is not None else config.image_size or own
+
+
+class _VersionlessMNASNet(models.MNASNet):  # type: ignore[misc] # torchvision has no types
+    """MNASNet whose weights may come without their version: plain tensors keep none."""
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *others: Any
+    ) -> None:
+        told = {"version": self._version, **local_metadata}
+        super()._load_from_state_dict(state_dict, prefix, told, *others)
 
 
 def _name(config: BackboneConfig) -> str:
@@ -82,6 +109,26 @@ def _name(config: BackboneConfig) -> str:
         hint = f"; did you mean 'torchvision:{close[0]}'?" if close else ""
         raise UserError(f"torchvision has no classification network '{name}'{hint}")
     return name
+
+
+def _get_model(name: str, config: BackboneConfig, options: Mapping[str, Any]) -> nn.Module:
+    try:
+        network: nn.Module = models.get_model(name, weights=None, **options)
+    except AssertionError as error:  # a side that is no whole number of patches
+        raise UserError(
+            f"'{config.name}' does not take images of {options['image_size']} pixels ({error}); "
+            "give a size that it was made for with --backbone.image_size"
+        ) from error
+    return _VersionlessMNASNet(network.alpha) if isinstance(network, models.MNASNet) else network
+
+
+def _with_todays_names(name: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights by the names that the network has, whatever torchvision they were saved with."""
+    renamed = dict(weights)
+    for family, pattern, today in _OLD_NAMES:
+        if name.startswith(family):
+            renamed = {pattern.sub(today, key): value for key, value in renamed.items()}
+    return renamed
 
 
 def _entry(name: str, config: BackboneConfig, file: Path | None) -> Any:

@@ -76,7 +76,9 @@ def load_weights(
                 f"{origin} does not fit the network: it {what} '{sorted(names)[0]}'{more}; name "
                 "the network that they were trained in with --backbone"
             )
-    network.load_state_dict({**own, **{name: weights[name] for name in own if name in weights}})
+    # Its own mapping: the versions that layers ask for come with it.
+    own.update({name: weights[name] for name in own if name in weights})
+    network.load_state_dict(own)
 
 
 def _read(file: Path) -> Any:

@@ -1,9 +1,11 @@
+import re
 import urllib.error
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torchvision import models
 
 from iciclegcn.config import BackboneConfig
@@ -50,6 +52,100 @@ def test_weights_of_a_file_give_the_features_of_the_whole_network(tmp_path: Path
         torch.testing.assert_close(
             whole.fc(network(views)), whole(network.preprocess(views)), atol=1e-5, rtol=1e-4
         )
+
+
+def as_published(name: str, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights by the names that torchvision's files have, without what those leave out."""
+    if name.startswith("densenet"):
+        old = r"(denselayer\d+\.(?:norm|conv))([12])\.", r"\1.\2."
+        weights = {re.sub(*old, key): value for key, value in weights.items()}
+        return {key: value for key, value in weights.items() if "num_batches" not in key}
+    if name.startswith("vit_"):
+        weights = {key.replace("mlp.0.", "mlp.linear_1."): w for key, w in weights.items()}
+        return {key.replace("mlp.3.", "mlp.linear_2."): w for key, w in weights.items()}
+    return weights
+
+
+def small_transformer(
+    name: str, weights: object = None, image_size: int = 224
+) -> models.VisionTransformer:
+    """As torchvision builds those that it names, with one narrow layer."""
+    return models.VisionTransformer(
+        image_size=image_size, patch_size=32, num_layers=1, num_heads=2, hidden_dim=8, mlp_dim=16
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "side"), [("mnasnet0_5", 64), ("densenet121", 64), ("vit_b_32", 224)]
+)
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_published_weights_fit_whatever_their_names_were(
+    name: str, side: int, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name.startswith("vit_"):
+        monkeypatch.setattr(models, "get_model", small_transformer)
+    torch.manual_seed(0)
+    whole = models.get_model(name, weights=None).eval()
+    file, saved = tmp_path / f"own.{ending}", as_published(name, whole.state_dict())
+    if name != "mnasnet0_5":
+        assert saved.keys() - whole.state_dict().keys()
+    if ending == "pth":
+        torch.save(saved, file)
+    else:
+        save_file(saved, file)
+    network = load_backbone(named(name, str(file), image_size=side))
+    loaded = network.network.state_dict()
+    assert loaded
+    assert all(torch.equal(loaded[key], whole.state_dict()[key]) for key in loaded)
+
+
+def test_names_of_one_family_are_left_alone_in_another(tmp_path: Path) -> None:
+    whole = models.get_model(SHUFFLE, weights=None).state_dict()
+    torch.save({**whole, "own.mlp.linear_1.bias": torch.zeros(1)}, tmp_path / "own.pth")
+    with pytest.raises(UserError, match=r"it has unknown 'own.mlp.linear_1.bias'"):
+        load_backbone(named(SHUFFLE, str(tmp_path / "own.pth"), image_size=64))
+
+
+TRANSFORMERS = [name for name in models.list_models(module=models) if name.startswith("vit_")]
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        (name, weights)
+        for name in TRANSFORMERS
+        for weights in (None, "random", *models.get_model_weights(name).__members__)
+    ],
+)
+def test_transformers_are_built_for_the_images_that_they_are_shown(
+    name: str, weights: str | None
+) -> None:
+    config = named(name, weights)
+    with torch.device("meta"):  # up to 630 million weights
+        network = build_network(config)
+    side = network_facts(config).shown.image_size
+    assert network.preprocess.shown.image_size == side
+    assert network.network.image_size == side
+
+
+def test_a_file_of_hashtag_weights_fits_its_transformer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "get_model", small_transformer)
+    file = tmp_path / "vit_b_16_swag-9ac1b537.pth"
+    torch.save(small_transformer("vit_b_16", image_size=384).state_dict(), file)
+    network = load_backbone(named("vit_b_16", str(file)))
+    assert network.preprocess.shown.image_size == 384
+    # By a name that torchvision does not know, its size has to be told.
+    file = file.rename(tmp_path / "own.pth")
+    assert load_backbone(named("vit_b_16", str(file), image_size=384)).num_features == 8
+    with pytest.raises(UserError, match=r"has another shape of 'encoder\.pos_embedding'"):
+        load_backbone(named("vit_b_16", str(file)))
+
+
+def test_a_side_that_no_patches_cover_is_told() -> None:
+    with pytest.raises(UserError, match=r"vit_b_16' does not take images of 100 pixels \(Input sh"):
+        build_network(named("vit_b_16", "random", image_size=100))
 
 
 def test_a_file_that_torchvision_publishes_is_known_by_its_name() -> None:

@@ -84,6 +84,25 @@ def test_weights_without_counters_and_with_a_head_fit() -> None:
     assert torch.equal(target.state_dict()["0.weight"], saved["0.weight"])
 
 
+class Versioned(nn.Linear):
+    """Asks for the version of its weights, as some networks of libraries do."""
+
+    _version = 2
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *others: Any
+    ) -> None:
+        if local_metadata.get("version") != 2:
+            raise ValueError("version should be set")
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *others)
+
+
+def test_weights_without_a_version_are_of_the_network_s() -> None:
+    target, saved = nn.Sequential(Versioned(2, 3)), nn.Sequential(nn.Linear(2, 3)).state_dict()
+    load_weights(target, dict(saved), ["fc"], "'w.pth'")
+    assert torch.equal(target.state_dict()["0.weight"], saved["0.weight"])
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
