@@ -1,5 +1,6 @@
 """The stages in order, each from the results of the ones before it in the run folder."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,7 @@ def run_stage(
         with RunFolder.open(out) as folder:
             require_results(folder, stage)
             if labels is not None or labels_from_folders:
+                _require_truth(folder, labels, labels_from_folders)
                 folder.set_evaluation(labels, labels_from_folders)
             if abstain is not None:
                 folder.set_abstain(abstain)
@@ -126,7 +128,7 @@ def run_stage(
                 return out
             items = None
             if stage in ON_ITEMS:
-                source, base = open_listing(folder.config.data), _base(folder.config, out)
+                source, base = open_listing(folder.data), _base(folder.config, out)
                 items = _prepare_items(folder, source, base, reporter)
             _execute(stage, folder, items, reporter, robustness=robustness)
     finally:
@@ -181,6 +183,14 @@ def _execute_on_images(
 
         work = {"pretrain": icicle.pretrain_stage, "embed": icicle.embed_stage}
     work[stage](folder, images, reporter)
+
+
+def _require_truth(folder: RunFolder, labels: str | None, labels_from_folders: bool) -> None:
+    """Labels that cannot be read are told before the run forgets the ones that it has."""
+    from iciclegcn.results.truth import read_truth  # labels are nothing that training knows
+
+    data = dataclasses.replace(folder.data, labels=labels, labels_from_folders=labels_from_folders)
+    read_truth(folder.path, data)
 
 
 def _base(config: Config, out: Path) -> BaseRun | None:

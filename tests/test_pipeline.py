@@ -217,6 +217,40 @@ def test_labels_that_do_not_fit_leave_the_label_free_figures(images: Path, tmp_p
     assert recorder.done == ["evaluate", "report"]
 
 
+def test_labels_that_cannot_be_read_leave_the_figures_that_are_there(
+    images: Path, tmp_path: Path
+) -> None:
+    labels = write_labels(tmp_path / "labels.csv")
+    out = run(tiny_config(images, data__labels=str(labels)), tmp_path / "run")
+    kept = {file: (out / file).read_bytes() for file in ("metrics.json", "config.yaml")}
+    (tmp_path / "short.csv").write_text("path,label\n0,a\n", encoding="utf-8")
+    for wrong, told in (("lables.csv", "does not exist"), ("short.csv", "have no label")):
+        with pytest.raises(UserError, match=told):
+            run_stage("evaluate", out, labels=str(tmp_path / wrong))
+        assert {file: (out / file).read_bytes() for file in kept} == kept
+    run_stage("evaluate", out)
+    assert RunArtefacts(out).read_metrics()["heads"]["output"]["acc"] > 0
+
+
+def test_a_run_goes_on_from_any_folder(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = run(tiny_config(Path("images.npy")), tmp_path / "run", until="pretrain")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run_stage("embed", out)
+    recorder = Recorder()
+    run(tiny_config(Path("../images.npy")), out, reporter=recorder)
+    assert recorder.before == ["pretrain", "embed"]
+    write_labels(tmp_path / "elsewhere" / "y.csv")
+    run_stage("evaluate", out, labels="y.csv")
+    monkeypatch.chdir(tmp_path)
+    run_stage("evaluate", out)  # with the labels that were given there
+    assert RunArtefacts(out).read_metrics()["heads"]["output"]["acc"] > 0
+    assert "source: images.npy" in (out / "config.yaml").read_text(encoding="utf-8")
+
+
 def test_importing_the_pipeline_loads_no_torch() -> None:
     code = "import sys, iciclegcn.pipeline; sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

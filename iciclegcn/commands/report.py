@@ -17,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         metavar="KIND",
         help="how the map is laid out: umap, pca, or auto: UMAP where umap-learn is installed "
-        "(default: auto)",
+        "and works (default: auto)",
     )
     parser.add_argument(
         "--tensorboard",

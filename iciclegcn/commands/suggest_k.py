@@ -89,8 +89,8 @@ def _lines(found: "SuggestionFiles") -> Iterator[str]:
     if suggestion.num_clusters is None:
         yield from _line("suggestion", f"cannot tell: {suggestion.reason}")
     else:
-        alone = suggestion.low == suggestion.high
-        others = "" if alone else f"; {suggestion.low} to {suggestion.high} do about as well"
+        close = suggestion.about_as_well
+        others = "" if len(close) == 1 else f"; {spans(close, last=' and ')} do about as well"
         yield from _line("suggestion", f"{suggestion.num_clusters} clusters{others}")
     yield from _line("stable", f"{spans(suggestion.stable) or 'none'} (alike on two halves)")
     yield from _line("separated", f"{spans(suggestion.separated) or 'none'} (by the silhouette)")

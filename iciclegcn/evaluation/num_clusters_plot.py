@@ -1,35 +1,35 @@
 """The figures of every number of clusters as a picture. Needs matplotlib."""
 
-from pathlib import Path
+import io
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iciclegcn.evaluation.num_clusters import Curves
-from iciclegcn.evaluation.suggestion import LEAST_STABILITY, LEAST_TOGETHERNESS, Suggestion
+from iciclegcn.evaluation.suggestion import LEAST_STABILITY, LEAST_TOGETHERNESS, Suggestion, spans
 
 _COLOR, _FAINT, _MARK = "#1f6f8b", "#8a8a8a", "#b3562e"
 
 
-def plot_num_clusters(curves: Curves, suggestion: Suggestion, path: Path) -> bool:
+def plot_num_clusters(curves: Curves, suggestion: Suggestion, kind: str = "png") -> bytes | None:
     """Draw stability, silhouette and togetherness against the number of clusters.
 
-    Bands are standard deviations over the resamples; the suggestion is a line, and the numbers
-    that do as well are shaded.
+    Bands are standard deviations over the resamples; the suggestion is a line, and each number
+    that does about as well is shaded.
 
     Args:
         curves: What to draw.
         suggestion: What came of them.
-        path: File of the picture; its ending says of what kind.
+        kind: Of picture: ``png``, ``svg`` or ``pdf``.
 
     Returns:
-        Whether there is a picture: False where matplotlib is not installed.
+        The picture's file; None where matplotlib is not installed.
     """
     try:
         import matplotlib
     except ImportError:
-        return False
+        return None
     matplotlib.use("Agg")  # draws into a file, also where there is no screen
     import matplotlib.pyplot as plt
 
@@ -37,8 +37,8 @@ def plot_num_clusters(curves: Curves, suggestion: Suggestion, path: Path) -> boo
     figure, axes = plt.subplots(3, 1, sharex=True, figsize=(6.4, 7.2))
     for axis, name in zip(axes, ("stability", "silhouette", "togetherness"), strict=True):
         _curve(axis, numbers, getattr(curves, name), _COLOR, name)
-        if suggestion.low is not None and suggestion.high is not None:
-            axis.axvspan(suggestion.low - 0.4, suggestion.high + 0.4, color=_MARK, alpha=0.12)
+        for number in suggestion.about_as_well:
+            axis.axvspan(number - 0.4, number + 0.4, color=_MARK, alpha=0.12)
         if suggestion.num_clusters is not None:
             axis.axvline(suggestion.num_clusters, color=_MARK, lw=1.2)
     _curve(axes[1], numbers, curves.silhouette_of_one, _FAINT, "of one cloud")
@@ -49,9 +49,10 @@ def plot_num_clusters(curves: Curves, suggestion: Suggestion, path: Path) -> boo
     axes[1].set(ylabel="mean silhouette")
     axes[2].set(ylabel="neighbours together\n(above chance)", xlabel="number of clusters")
     figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    picture = io.BytesIO()
+    figure.savefig(picture, format=kind, dpi=120)
     plt.close(figure)
-    return True
+    return picture.getvalue()
 
 
 def _curve(
@@ -65,9 +66,7 @@ def _curve(
 def _title(suggestion: Suggestion) -> str:
     if suggestion.num_clusters is None:
         return "cannot tell the number of clusters"
-    if suggestion.low == suggestion.high:
-        return f"suggestion: {suggestion.num_clusters} clusters"
-    return (
-        f"suggestion: {suggestion.num_clusters} clusters "
-        f"({suggestion.low} to {suggestion.high} do as well)"
-    )
+    title = f"suggestion: {suggestion.num_clusters} clusters"
+    if len(suggestion.about_as_well) == 1:
+        return title
+    return f"{title} ({spans(suggestion.about_as_well, last=' and ')} do as well)"

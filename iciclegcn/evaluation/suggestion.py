@@ -1,6 +1,7 @@
 """From the figures of every number of clusters to a suggestion, or to none."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,8 @@ class Suggestion(NamedTuple):
         num_clusters: The suggestion; None: they cannot tell.
         low: The smallest number that does as well; None without one.
         high: The largest; None without one.
+        about_as_well: All that do, the suggestion among them, ascending: some between ``low`` and
+            ``high`` may not; empty without one.
         stable: Numbers whose clusters come out alike on both halves.
         together: Numbers whose clusters part few neighbours.
         separated: Numbers whose silhouette is close to the best, and well above that of one cloud.
@@ -38,6 +41,7 @@ class Suggestion(NamedTuple):
     num_clusters: int | None
     low: int | None
     high: int | None
+    about_as_well: tuple[int, ...]
     stable: list[int]
     together: list[int]
     separated: list[int]
@@ -71,23 +75,25 @@ def suggest_num_clusters(curves: Curves) -> Suggestion:
     accepted = stable & together & separated
     sets = (numbers[stable].tolist(), numbers[together].tolist(), numbers[separated].tolist())
     if not accepted.any():
-        return Suggestion(None, None, None, *sets, _disagreement(*sets))
+        return Suggestion(None, None, None, (), *sets, _disagreement(*sets))
     best = np.where(accepted, stability, -np.inf).argmax()
     values = curves.stability[:, best]
     error = float(values.std(ddof=1)) / math.sqrt(len(values))
-    close = numbers[accepted & (stability >= stability[best] - max(error, EQUAL_STABILITY))]
-    low, high = int(close[0]), int(close[-1])
-    doubt = _doubt(low, high, numbers)
+    least = stability[best] - max(error, EQUAL_STABILITY)
+    close = tuple(numbers[accepted & (stability >= least)].tolist())
+    low, high = close[0], close[-1]
+    doubt = _doubt(close, numbers)
     if doubt:
-        return Suggestion(None, low, high, *sets, doubt)
+        return Suggestion(None, low, high, close, *sets, doubt)
     reason = "stable on halves of the data, separated, and parts few neighbours"
-    return Suggestion(low, low, high, *sets, reason)
+    return Suggestion(low, low, high, close, *sets, reason)
 
 
-def _doubt(low: int, high: int, numbers: NDArray[np.int64]) -> str:
+def _doubt(close: tuple[int, ...], numbers: NDArray[np.int64]) -> str:
     """Why the numbers that do as well are no answer; nothing where they are."""
+    low, high = close[0], close[-1]
     if high > WIDEST * low:
-        return f"numbers from {low} to {high} do about as well"
+        return f"{spans(close, last=' and ')} do about as well, which is too wide a range"
     if high == numbers[-1]:
         return f"the last of the range, {high}, is among the best: larger ones may be better still"
     if low == numbers[0] and low > 2:
@@ -109,11 +115,12 @@ def _disagreement(stable: list[int], together: list[int], separated: list[int]) 
     )
 
 
-def spans(numbers: list[int] | NDArray[np.int64]) -> str:
+def spans(numbers: Sequence[int] | NDArray[np.int64], *, last: str = ", ") -> str:
     """Numbers as text: ``2, 9 to 12``.
 
     Args:
         numbers: Ascending.
+        last: What stands before the last of several.
     """
     parts: list[list[int]] = []
     for number in map(int, numbers):
@@ -121,6 +128,7 @@ def spans(numbers: list[int] | NDArray[np.int64]) -> str:
             parts[-1].append(number)
         else:
             parts.append([number])
-    return ", ".join(
-        str(part[0]) if len(part) == 1 else f"{part[0]} to {part[-1]}" for part in parts
-    )
+    texts = [str(part[0]) if len(part) == 1 else f"{part[0]} to {part[-1]}" for part in parts]
+    if len(texts) < 2:
+        return "".join(texts)
+    return f"{', '.join(texts[:-1])}{last}{texts[-1]}"

@@ -14,7 +14,7 @@ from iciclegcn.report.selection import Certainty, Picks, pick
 from iciclegcn.report.svg import Drawing, Figure
 from iciclegcn.report.theme import cluster_colours
 
-_BUDGET = 2_800_000  # bytes of text for all thumbnails
+_BUDGET = 2_600_000  # bytes of text for all thumbnails
 _SIDE = 96  # pixels: sharp at 56 on a fine screen
 _MANY = 33  # clusters: beyond, one line of pictures each
 _MOST_CLUSTERS = 100

@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from iciclegcn.config import Config
 from iciclegcn.data.cache import load_or_build_cache
-from iciclegcn.data.labels import Labels, read_labels
-from iciclegcn.data.sources import open_listing, open_source
+from iciclegcn.data.labels import Labels
+from iciclegcn.data.sources import open_source
 from iciclegcn.errors import UserError
 from iciclegcn.monitor import NullMonitor, StageMonitor
+from iciclegcn.results.truth import read_truth
 from iciclegcn.run_folder.artefacts import RunArtefacts
 from iciclegcn.run_folder.base import BaseRun, open_base
-from iciclegcn.run_folder.manifest import Manifest
+from iciclegcn.run_folder.manifest import DONE, Manifest
 
 Row = dict[str, Any]
 
@@ -67,6 +68,11 @@ class Contents:
         return int(self.soft.shape[1])
 
     @property
+    def num_unassigned(self) -> int:
+        """Items without a cluster."""
+        return int((self.clusters < 0).sum())
+
+    @property
     def noun(self) -> str:
         """What the items are called: ``images`` or ``rows``."""
         return self.config.data.noun
@@ -85,11 +91,13 @@ def read_contents(path: Path, monitor: StageMonitor | None = None) -> Contents:
         monitor: Told of the progress where the images must be decoded again.
 
     Raises:
-        UserError: If the run has no clusters or no figures yet, or a file is damaged.
+        UserError: If the run has no clusters, or no figures of those that it has, or a file is
+            damaged.
     """
     run = open_base(path)
     artefacts = run.artefacts
-    if not (path / "metrics.json").is_file():  # early runs have fewer files beside it
+    # Early runs have fewer files beside it; what lies there of a stage due again is out of date.
+    if run.manifest.state("evaluate") != DONE or not (path / "metrics.json").is_file():
         raise UserError(
             f"the run in '{path}' has not been evaluated yet; run 'iciclegcn evaluate --out "
             f"{path}' first"
@@ -106,7 +114,7 @@ def read_contents(path: Path, monitor: StageMonitor | None = None) -> Contents:
         history=_history(path / "history.jsonl"),
         paths=assignments.paths,
         clusters=assignments.clusters,
-        soft=artefacts.read_arrays("assignments_soft")["output"],
+        soft=artefacts.read_arrays("assignments_soft", "output")["output"],
         x=artefacts.read_array("features", mapped=True),
         images=_images(run, notes, monitor or NullMonitor()),
         truth=_truth(run, notes) if metrics.get("heads") else None,
@@ -134,7 +142,7 @@ def _images(run: BaseRun, notes: list[str], monitor: StageMonitor) -> npt.NDArra
     if run.config.data.kind == "features":
         return None
     try:
-        cached = load_or_build_cache(open_source(run.config.data), run.config.data, monitor=monitor)
+        cached = load_or_build_cache(open_source(run.data), run.data, monitor=monitor)
         run.require_images(cached.data_hash)
     except UserError as error:
         notes.append(f"There are no pictures here, because {error}.")
@@ -143,16 +151,8 @@ def _images(run: BaseRun, notes: list[str], monitor: StageMonitor) -> npt.NDArra
 
 
 def _truth(run: BaseRun, notes: list[str]) -> Labels | None:
-    listing = run.artefacts.read_listing()
     try:
-        source = open_listing(run.config.data)
-        paths = source.paths
-        if any(
-            position >= len(paths) or paths[position] != path
-            for position, path in zip(listing.kept, listing.paths, strict=True)
-        ):
-            raise UserError(f"the listing of '{run.config.data.source}' has changed")
-        return read_labels(source, run.config.data, listing.kept)
+        return read_truth(run.path, run.data)
     except UserError as error:
         notes.append(f"The truth cannot be read again, so some figures are missing: {error}.")
         return None

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from iciclegcn.report.axes import Axes
 from iciclegcn.report.svg import Figure
+from iciclegcn.run_folder.manifest import STAGES
 
 CHANGES = "changed"  # share of the items in another cluster than before
 
@@ -95,6 +96,13 @@ def curve_chart(curve: Curve) -> Figure:
     text = f"From {_number(curve.mean[0], share)} to {_number(curve.mean[-1], share)}."
     name = re.sub(r"\W+", "_", f"{curve.stage}_{curve.name}")  # it becomes a file's name
     return Figure(name, f"{title[0].upper()}{title[1:]}", text, axes.drawing)
+
+
+def is_curve_name(name: str) -> bool:
+    """Whether the chart of a curve of ours can have that name."""
+    stage, _, term = name.partition("_")
+    known = term in _TITLES or re.fullmatch(r"kl_stream_\d+", term)
+    return bool(known) and any(stage in stages for stages in STAGES.values())
 
 
 def curve_title(name: str) -> str:

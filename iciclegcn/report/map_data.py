@@ -17,7 +17,7 @@ from iciclegcn.report.theme import UNASSIGNED, cluster_colours
 MOST_POINTS = 5000
 SIDE = 32  # pixels of a thumbnail
 
-_BUDGET = 4_200_000  # bytes of text for the thumbnails
+_BUDGET = 4_000_000  # bytes of text for the thumbnails
 _SCALE = 65535
 _FIGURE = 620
 _NAMES = {"umap": "UMAP", "pca": "the first two principal components (PCA)"}
@@ -30,11 +30,13 @@ class Map(NamedTuple):
         rows: Their rows, int64 [M], ascending.
         xy: Coordinates [M, 2] in [0, 1]; y upwards.
         kind: ``umap`` or ``pca``.
+        note: Why it is not UMAP where that was tried in vain.
     """
 
     rows: npt.NDArray[np.int64]
     xy: npt.NDArray[np.float64]
     kind: str
+    note: str = ""
 
     @property
     def method(self) -> str:
@@ -51,7 +53,7 @@ def lay_out(contents: Contents, kind: str = "auto", most: int = MOST_POINTS) -> 
         most: Items at most.
 
     Raises:
-        UserError: If UMAP is asked for and not installed.
+        UserError: If UMAP is asked for and not installed, or does not work.
     """
     rows = np.arange(contents.num_items)
     if len(rows) > most:
@@ -59,7 +61,7 @@ def lay_out(contents: Contents, kind: str = "auto", most: int = MOST_POINTS) -> 
         rows = np.sort(draw.choice(contents.num_items, most, replace=False))
     cosine = contents.config.graph.metric == "cosine"
     found = project(contents.x[rows], kind, seed=contents.config.seed, unit_rows=cosine)
-    return Map(rows, found.xy, found.kind)
+    return Map(rows, found.xy, found.kind, found.note)
 
 
 def map_json(contents: Contents, laid_out: Map, sure: Certainty, right: Any | None) -> str:

@@ -30,13 +30,14 @@ def map_part(contents: Contents, laid_out: Map, sure: Certainty, right: object |
         if shown == contents.num_items
         else (f"{shown:,} of {contents.num_items:,} {noun}, drawn at random,")
     )
-    intro = text(
+    intro = (
         f"{count} laid out by {laid_out.method} of their features. Near means alike; far apart "
-        "means little. Point at one to see it; zoom in until the pictures appear."
-        if contents.images is not None
-        else f"{count} laid out by {laid_out.method} of their features. Near means alike; far "
-        "apart means little."
+        "means little."
     )
+    if contents.images is not None:
+        intro += " Point at one to see it; zoom in until the pictures appear."
+    if laid_out.note:
+        intro += f" {laid_out.note}"
     colourings = [("cluster", "cluster"), ("confidence", "confidence")]
     if right is not None:
         colourings += [("class", "class (truth)"), ("right", "right or wrong")]
@@ -45,9 +46,10 @@ def map_part(contents: Contents, laid_out: Map, sure: Certainty, right: object |
     html = section(
         "map",
         "Map",
-        intro,
+        text(intro),
         "<div class='map' id='map-root'><div class='map-bar'>"
-        f"<label>Colour <select id='map-colour'>{choices}</select></label>"
+        # A browser that restores an earlier choice would not tell the script.
+        f"<label>Colour <select id='map-colour' autocomplete='off'>{choices}</select></label>"
         "<span class='zoom' role='group' aria-label='Zoom'>"
         "<button type='button' id='map-in' aria-label='Zoom in'>+</button>"
         "<button type='button' id='map-out' aria-label='Zoom out'>−</button>"

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
@@ -48,18 +49,21 @@ def thumbnails(images: Pixels, rows: Iterable[int], *, side: int, budget: int) -
 
     Args:
         images: uint8 [N, C, S, S].
-        rows: Which ones; repeated ones count once.
+        rows: Which ones, as often as the page shows each.
         side: Pixels of a picture's sides at most.
-        budget: Bytes that all of them may take as text. Pictures are made coarser, then smaller,
-            until they do.
+        budget: Bytes that all of them may take as text, each as often as it is shown. Pictures are
+            made coarser, then smaller, until they do.
     """
-    wanted = sorted(set(rows))
+    shown = Counter(rows)
     side = min(side, images.shape[-1])
 
     def encode(side: int, quality: int) -> dict[int, str]:
-        return {row: _address(_picture(images[row], side), quality) for row in wanted}
+        return {row: _address(_picture(images[row], side), quality) for row in sorted(shown)}
 
-    sources, side = _fitting(encode, lambda made: sum(map(len, made.values())), side, budget)
+    def size(made: dict[int, str]) -> int:
+        return sum(len(made[row]) * times for row, times in shown.items())
+
+    sources, side = _fitting(encode, size, side, budget)
     return Thumbnails(sources, side)
 
 

@@ -52,7 +52,7 @@ def _sentence(contents: Contents) -> str:
     scores = (contents.metrics.get("heads") or {}).get("output")
     if scores is None:
         return f"{sentence} No truth was given, so nothing here says whether they are right."
-    which = "of those with a cluster" if (contents.clusters < 0).any() else "of them"
+    which = "of those with a cluster" if contents.num_unassigned else "of them"
     return (
         f"{sentence} Compared with the truth afterwards, {scores['acc']:.1%} {which} are in the "
         "one that stands for their class."
@@ -105,8 +105,7 @@ def _notes(contents: Contents) -> Iterator[str]:
             f"The silhouette is low ({silhouette:.3f}): in the features the clusters run into one "
             "another, so look at the borderline images before you rely on them."
         )
-    left_out = int((contents.clusters < 0).sum())
-    if left_out:
+    if left_out := contents.num_unassigned:
         yield f"{left_out:,} {contents.noun} were too uncertain and are left unassigned."
     skipped = (contents.manifest.data or {}).get("skipped")
     if skipped:

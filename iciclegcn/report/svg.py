@@ -14,6 +14,7 @@ STYLE = f"""
 .f-axis {{ stroke: var(--muted); stroke-width: 1; }}
 .f-dashed {{ stroke: var(--muted); stroke-width: 1; stroke-dasharray: 4 3; fill: none; }}
 .f-bar {{ fill: var(--accent); }}
+.f-cell {{ fill: var(--cell); }}
 .f-curve {{ fill: none; stroke: var(--accent); stroke-width: 1.6; stroke-linejoin: round; }}
 .f-warm {{ fill: none; stroke: var(--warm); stroke-width: 1.6; stroke-linejoin: round; }}
 .f-dot {{ fill: var(--warm); }}
@@ -21,7 +22,6 @@ STYLE = f"""
 .f-text {{ fill: var(--muted); font: 11px {FONT}; }}
 .f-strong {{ fill: var(--ink); font: 600 12px {FONT}; }}
 .f-value {{ fill: var(--ink); font: 11px {FONT}; }}
-.f-inverse {{ fill: var(--on-accent); font: 11px {FONT}; }}
 """
 
 

@@ -3,12 +3,15 @@
 import colorsys
 import re
 
+# "cell" is a full cell of a matrix: paler than the accent, so that "ink" can be read on it and on
+# every shade between it and the card.
 LIGHT = {
     "page": "#fafaf8",
     "card": "#ffffff",
     "ink": "#1d2127",
     "muted": "#5c6470",
     "line": "#e3e4e6",
+    "cell": "#5f90c0",
     "accent": "#2f6cab",
     "on-accent": "#ffffff",
     "warm": "#b4541a",
@@ -21,6 +24,7 @@ DARK = {
     "ink": "#e7e9ec",
     "muted": "#9ba4af",
     "line": "#2e343c",
+    "cell": "#4a6684",
     "accent": "#7fb2ea",
     "on-accent": "#10141a",
     "warm": "#e79a63",

@@ -10,7 +10,6 @@ from iciclegcn.report.axes import Axes
 from iciclegcn.report.svg import Drawing, Figure
 
 _MOST_NUMBERS = 20  # classes: beyond, a cell is too small for a number
-_DARK_CELL = 0.55
 _SMALLEST_NAMED = 10  # pixels of a cell
 _FAINT = 0.02
 _NAME_WIDTH = 7  # pixels a letter
@@ -51,11 +50,10 @@ def confusion_chart(
                 continue  # hundreds of clusters have tens of thousands of such cells
             tip = f"{class_names[row]}, cluster {clusters[column]}: {count:,} ({share:.1%})"
             place = (left + column * cell, top, cell - 1, cell - 1)
-            drawing.rect(*place, "f-bar", opacity=0.05 + 0.95 * share, title=tip)
+            drawing.rect(*place, "f-cell", opacity=0.05 + 0.95 * share, title=tip)
             if numbers and count:
-                kind = "f-inverse" if share > _DARK_CELL else "f-value"
                 x = left + (column + 0.5) * cell
-                drawing.text(x, top + cell / 2 + 4, _short(int(count)), kind, anchor="middle")
+                drawing.text(x, top + cell / 2 + 4, _short(int(count)), "f-value", anchor="middle")
     size = min(num_classes, num_clusters)
     diagonal = np.trace(table[:size, :size])
     text = (
@@ -65,12 +63,15 @@ def confusion_chart(
     return Figure("confusion", "Classes against clusters", text, drawing)
 
 
-def reliability_chart(figures: Mapping[str, Any], noun: str = "images") -> Figure:
+def reliability_chart(
+    figures: Mapping[str, Any], noun: str = "images", *, some_unassigned: bool = False
+) -> Figure:
     """Accuracy by confidence; a run that is as often right as it is sure lies on the diagonal.
 
     Args:
         figures: `iciclegcn.evaluation.calibration.Calibration.figures` of the run's output.
         noun: What the items are called.
+        some_unassigned: Whether the run leaves some out, which the figures count all the same.
     """
     axes = Axes(
         330,
@@ -105,18 +106,20 @@ def reliability_chart(figures: Mapping[str, Any], noun: str = "images") -> Figur
     verdict = "about as sure as it is right"
     if abs(gap) > 0.02:
         verdict = "surer than it is right" if gap > 0 else "less sure than it is right"
+    whose = f" (of all {noun}, also those left unassigned)" if some_unassigned else ""
     text = (
         f"The run is {verdict}: confidence {figures['confidence']:.1%} on average, "
-        f"{figures['accuracy']:.1%} right; expected calibration error {figures['ece']:.3f}."
+        f"{figures['accuracy']:.1%} right{whose}; expected calibration error {figures['ece']:.3f}."
     )
     return Figure("reliability", "Calibration", text, axes.drawing)
 
 
-def risk_chart(figures: Mapping[str, Any]) -> Figure:
+def risk_chart(figures: Mapping[str, Any], *, some_unassigned: bool = False) -> Figure:
     """Share of errors among the most confident items, by how many of them are taken.
 
     Args:
         figures: As for `reliability_chart`.
+        some_unassigned: Likewise.
     """
     coverage, risk = figures["coverage"], figures["risk"]
     axes = Axes(
@@ -131,9 +134,10 @@ def risk_chart(figures: Mapping[str, Any]) -> Figure:
     )
     axes.drawing.curve(axes.points(coverage, risk), "f-curve")
     half = risk[len(risk) // 2 - 1]
+    whose = ", also those left unassigned," if some_unassigned else ""
     text = (
-        f"Of the most confident half {half:.1%} are in a wrong cluster, of all {risk[-1]:.1%}; "
-        f"the mean over all coverages is {figures['risk_area']:.3f}."
+        f"Of the most confident half {half:.1%} are in a wrong cluster, of all{whose} "
+        f"{risk[-1]:.1%}; the mean over all coverages is {figures['risk_area']:.3f}."
     )
     return Figure("risk_coverage", "Errors among the most confident", text, axes.drawing)
 

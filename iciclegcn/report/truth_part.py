@@ -10,7 +10,7 @@ from iciclegcn.data.labels import Labels
 from iciclegcn.evaluation.matching import UNMATCHED, matched_clusters
 from iciclegcn.report.clusters_part import shot
 from iciclegcn.report.contents import Contents
-from iciclegcn.report.html import figure, section, table, text
+from iciclegcn.report.html import details, figure, section, table, text
 from iciclegcn.report.part import Part
 from iciclegcn.report.pictures import thumbnails
 from iciclegcn.report.selection import Certainty
@@ -29,6 +29,7 @@ _HEADS = {
 }
 _KINDS = ("success", "false negative", "false positive")
 _MOST_CLASSES = 20
+_MOST_CELLS = 10_000  # of the table of the matrix, about 150 kB
 _CASES = 6
 _BUDGET = 900_000  # bytes of text
 _SIDE = 64
@@ -87,18 +88,20 @@ def truth_part(contents: Contents, sure: Certainty, found: Match | None) -> Part
     """
     if not contents.metrics.get("heads"):
         return None
-    figures = []
+    figures, matrix, cases = [], "", ""
     calibration = (contents.metrics.get("calibration") or {}).get("output")
     if contents.truth is not None and found is not None:
-        figures.append(confusion_chart(*_confusion(contents, contents.truth, found)))
-    if calibration is not None:
-        figures += [reliability_chart(calibration, contents.noun), risk_chart(calibration)]
-    cases = ""
-    if contents.truth is not None and found is not None:
+        confusion = _confusion(contents, contents.truth, found)
+        figures.append(confusion_chart(*confusion))
+        matrix = _matrix(*confusion, contents.noun)
         cases = _cases(contents, contents.truth, sure, found)
+    if calibration is not None:
+        some = contents.num_unassigned > 0
+        figures.append(reliability_chart(calibration, contents.noun, some_unassigned=some))
+        figures.append(risk_chart(calibration, some_unassigned=some))
     intro = "Labels were read after the training, for these figures alone."
     drawn = f"<div class='figures'>{''.join(map(figure, figures))}</div>"
-    html = section("truth", "Against the truth", intro, _scores(contents), drawn, cases)
+    html = section("truth", "Against the truth", intro, _scores(contents), drawn, matrix, cases)
     return Part("truth", "Truth", html, tuple(figures))
 
 
@@ -116,6 +119,8 @@ def _scores(contents: Contents) -> str:
     header = ["output", *map(str.upper, _SCORES[:4]), "purity"]
     if calibration:
         caption = "Scores of every output; ECE: expected calibration error"
+        if contents.num_unassigned:
+            caption += f", of all {contents.noun}"
         return table([*header, "ECE"], rows, caption)
     return table(header, [row[:-1] for row in rows], "Scores of every output")
 
@@ -134,6 +139,19 @@ def _confusion(
     order = [*np.flatnonzero(matched), *np.flatnonzero(~matched)]
     columns = first + rest
     return table[np.ix_(order, columns)], [truth.class_names[c] for c in order], columns
+
+
+def _matrix(counts: Rows, class_names: Sequence[str], clusters: Sequence[int], noun: str) -> str:
+    """The confusion matrix as a table; nothing where that would be too large to be read."""
+    if counts.size > _MOST_CELLS:
+        return ""
+    header = ["class", *(f"cluster {cluster}" for cluster in clusters)]
+    rows = (
+        [name, *(f"{count:,}" for count in own)]
+        for name, own in zip(class_names, counts.tolist(), strict=True)
+    )
+    caption = f"{noun.capitalize()} of each class in each cluster"
+    return details("Classes against clusters as a table", table(header, rows, caption))
 
 
 def _cases(contents: Contents, truth: Labels, sure: Certainty, found: Match) -> str:

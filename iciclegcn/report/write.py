@@ -6,6 +6,7 @@ from iciclegcn.monitor import StageMonitor
 from iciclegcn.report.clusters_part import clusters_part
 from iciclegcn.report.contents import Contents, read_contents
 from iciclegcn.report.details_part import details_part
+from iciclegcn.report.figure_files import write_figures
 from iciclegcn.report.graph_part import graph_part
 from iciclegcn.report.map_data import lay_out
 from iciclegcn.report.map_part import map_part
@@ -28,23 +29,25 @@ def write_report(
 ) -> Path:
     """Write ``report.html`` and ``figures/*.svg`` of a finished run, of any method.
 
-    The page is one file of a few megabytes at most and asks nothing of the network. Its bytes
-    depend on the run alone, and on whether umap-learn is installed.
+    The page is one file of a few megabytes, below ten, and asks nothing of the network. Its bytes
+    depend on the run alone, and on whether umap-learn is installed and works. Figures of an earlier
+    page that this one does not have are removed.
 
     Args:
         folder: The run folder; nothing else in it is changed.
-        map_kind: ``umap``, ``pca``, or ``auto``: UMAP where umap-learn is installed.
+        map_kind: ``umap``, ``pca``, or ``auto``: UMAP where umap-learn is installed and works.
         monitor: Told of the progress where the images must be decoded again.
 
     Returns:
         The page.
 
     Raises:
-        UserError: If the run is unfinished, a file is damaged or UMAP is asked for in vain.
+        UserError: If the run is unfinished or due to be evaluated again, a file is damaged or UMAP
+            is asked for in vain.
     """
     contents = read_contents(folder, monitor)
     parts = make_parts(contents, map_kind)
-    _write_figures(folder / FIGURES, parts)
+    write_figures(folder / FIGURES, [drawn for part in parts for drawn in part.figures])
     write_text(folder / REPORT, page(contents, parts))
     return folder / REPORT
 
@@ -67,9 +70,3 @@ def make_parts(contents: Contents, map_kind: str = "auto") -> list[Part]:
         details_part(contents),
     ]
     return [part for part in parts if part is not None]
-
-
-def _write_figures(folder: Path, parts: list[Part]) -> None:
-    for part in parts:
-        for drawn in part.figures:
-            write_text(folder / f"{drawn.name}.svg", drawn.standalone())

@@ -47,7 +47,7 @@ def figures_under_attack(folder: RunFolder, y: np.ndarray, monitor: StageMonitor
 
 
 def _images(folder: RunFolder, monitor: StageMonitor) -> Images:
-    data = folder.config.data
+    data = folder.data
     cached = load_or_build_cache(open_source(data), data, monitor=monitor)
     known = folder.manifest.data
     if known is None or known.get("hash") != cached.data_hash:

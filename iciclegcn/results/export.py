@@ -13,6 +13,7 @@ from iciclegcn.data.archives import ZipSource
 from iciclegcn.data.base import ImageSource
 from iciclegcn.data.decode import UnreadableImageError, pillow_warnings
 from iciclegcn.data.sources import open_source
+from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 from iciclegcn.evaluation.per_image import UNASSIGNED, ImageFacts
 from iciclegcn.monitor import NullMonitor, StageMonitor
@@ -77,6 +78,12 @@ def export_images(
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise UserError(f"'{to}' is there already; give another --to")
     source, positions = _listed(run)
+    root = user_path(run.data.source)
+    if source.has_folders and root.is_dir() and to.resolve().is_relative_to(root.resolve()):
+        raise UserError(
+            f"'{to}' lies among the images of '{source.name}', whose number copies would double; "
+            "give a folder outside"
+        )
     if link and (isinstance(source, ZipSource) or not source.locations()):
         raise UserError(
             f"'--link' needs images that are files, and those of '{source.name}' are not; use "
@@ -161,7 +168,7 @@ class _Writer:
 
 def _listed(run: BaseRun) -> tuple[ImageSource, list[int]]:
     """The run's images, and the position of each in their listing."""
-    source, listing = open_source(run.config.data), run.artefacts.read_listing()
+    source, listing = open_source(run.data), run.artefacts.read_listing()
     there = source.paths
     positions = [int(position) for position in listing.kept]
     pairs = zip(positions, listing.paths, strict=True)

@@ -12,7 +12,7 @@ from iciclegcn.evaluation.num_clusters import Curves, most_clusters, num_cluster
 from iciclegcn.evaluation.num_clusters_plot import plot_num_clusters
 from iciclegcn.evaluation.suggestion import Suggestion, suggest_num_clusters
 from iciclegcn.run_folder.checks import stage_command
-from iciclegcn.run_folder.files import write_csv, write_json
+from iciclegcn.run_folder.files import write_atomically, write_csv, write_json
 from iciclegcn.run_folder.folder import RunFolder
 
 NAME = "suggest_k"  # of the files, before the ending
@@ -55,7 +55,8 @@ def suggest_k(
         progress: Told how many resamples are done, of how many.
 
     Raises:
-        UserError: If the neighbours are not there, or the candidates do not fit the images.
+        UserError: If the neighbours are not there, the candidates do not fit the images, or the
+            system refuses to write.
     """
     _require_neighbors(folder)
     x = folder.artefacts.read_array("features", mapped=True)
@@ -78,8 +79,12 @@ def suggest_k(
     write_csv(table, list(columns), zip(*map(_rounded, columns.values()), strict=True))
     found = {**suggestion._asdict(), **settings, "curves": columns}
     write_json(folder.path / f"{NAME}.json", found)
-    drawn = plot_num_clusters(curves, suggestion, picture)
-    return SuggestionFiles(suggestion, table, picture if drawn else None)
+    picture.unlink(missing_ok=True)  # whatever happens now: it shows earlier curves
+    drawn = plot_num_clusters(curves, suggestion)
+    if drawn is None:
+        return SuggestionFiles(suggestion, table, None)
+    write_atomically(picture, lambda stream: stream.write(drawn))
+    return SuggestionFiles(suggestion, table, picture)
 
 
 def _require_neighbors(folder: RunFolder) -> None:

@@ -156,12 +156,12 @@ class RunArtefacts:
         contents: dict[str, Any] = dict(arrays)
         write_atomically(self.path / f"{name}.npz", lambda stream: np.savez(stream, **contents))
 
-    def read_arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
-        """Read ``<name>.npz``."""
+    def read_arrays(self, name: str, *wanted: str) -> dict[str, npt.NDArray[Any]]:
+        """Read ``<name>.npz``: all its arrays, or the wanted ones alone."""
         file = self.path / f"{name}.npz"
         try:
             with np.load(file, allow_pickle=False) as archive:
-                return {key: archive[key] for key in archive.files}
+                return {key: archive[key] for key in wanted or archive.files}
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(f"'{file}' is absent or damaged; {_REMEDY}") from error
 
@@ -193,7 +193,7 @@ class RunArtefacts:
         clusters = self.read_assignments().clusters
         left_out = clusters == UNASSIGNED
         if left_out.any():
-            soft = self.read_arrays("assignments_soft")["output"]
+            soft = self.read_arrays("assignments_soft", "output")["output"]
             clusters[left_out] = soft[left_out].argmax(axis=1)
         return clusters
 

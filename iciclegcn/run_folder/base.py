@@ -6,11 +6,12 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-from iciclegcn.config import Config
+from iciclegcn.config import Config, DataConfig
 from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 from iciclegcn.run_folder.artefacts import RunArtefacts
 from iciclegcn.run_folder.folder import read_config
+from iciclegcn.run_folder.location import located
 from iciclegcn.run_folder.manifest import DONE, Manifest
 from iciclegcn.run_folder.tables import clusters_text
 
@@ -35,6 +36,11 @@ class BaseRun(NamedTuple):
     config: Config
     manifest: Manifest
     artefacts: RunArtefacts
+
+    @property
+    def data(self) -> DataConfig:
+        """What the run is about, found from any working directory."""
+        return located(self.config.data, self.manifest.directory)
 
     def clusters_hash(self) -> str:
         """SHA-256 of the clusters and their probabilities, whoever is left unassigned."""

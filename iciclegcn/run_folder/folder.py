@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from iciclegcn.config import Config
+from iciclegcn.config import Config, DataConfig
 from iciclegcn.config.values import build_config, flatten, read_config_file, to_yaml
 from iciclegcn.errors import UserError
 from iciclegcn.progress import Reporter
 from iciclegcn.run_folder.artefacts import RunArtefacts
 from iciclegcn.run_folder.files import FolderLock, write_text
 from iciclegcn.run_folder.heads import NAMES_CLUSTERS, name_clusters
+from iciclegcn.run_folder.location import located, same_place, typed_in
 from iciclegcn.run_folder.lock import MANIFEST, closing_on_error, lock_folder
 from iciclegcn.run_folder.manifest import DONE, PENDING, RUNNING, Manifest, installed_versions
 from iciclegcn.run_folder.monitor import RunMonitor
@@ -64,6 +65,8 @@ class RunFolder:
                 return cls._fresh(path, lock, config)
             folder = cls(path, lock, read_config(path), manifest)
             differing = _differences(folder.config, config)
+            if same_place(folder.data.source, config.data.source):
+                differing.pop("data.source", None)  # typed in another folder
             if differing and untouched:
                 return cls._fresh(path, lock, config)
             if set(differing) - CHANGEABLE_FIELDS:
@@ -101,6 +104,11 @@ class RunFolder:
 
     def __exit__(self, *_: object) -> None:
         self._lock.close()
+
+    @property
+    def data(self) -> DataConfig:
+        """What the run is about, found from any working directory."""
+        return located(self.config.data, self.manifest.directory)
 
     def is_done(self, stage: str) -> bool:
         """Whether a stage is finished and its results are still there."""
@@ -141,6 +149,8 @@ class RunFolder:
 
     def set_evaluation(self, labels: str | None, labels_from_folders: bool) -> None:
         """Change where the truth comes from; the evaluation is then due again."""
+        if labels is not None:
+            labels = typed_in(labels, self.manifest.directory)
         changes = {"data.labels": labels, "data.labels_from_folders": labels_from_folders}
         self.config = build_config(self.config, changes)
         self.manifest.set_stages({"evaluate": {"state": PENDING}})

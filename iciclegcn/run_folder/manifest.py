@@ -58,6 +58,7 @@ class Manifest:
             "platform": platform.platform(),
             "cpus": os.cpu_count(),
             "seed": seed,
+            "directory": str(Path.cwd()),  # what relative paths in config.yaml are relative to
             "data": None,
             "stages": {stage: {"state": PENDING} for stage in STAGES[stages]},
         }
@@ -78,6 +79,12 @@ class Manifest:
         """When the run began, ISO 8601 in UTC."""
         created: str | None = self._content.get("created")
         return created
+
+    @property
+    def directory(self) -> str | None:
+        """The folder in which the run began; None: an earlier version did not write it down."""
+        directory: str | None = self._content.get("directory")
+        return directory
 
     @property
     def versions(self) -> dict[str, str]:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from graphs import homophily
-from iciclegcn.data.labels import Labels, read_labels
+from iciclegcn.data.labels import Labels
 from iciclegcn.data.sources import open_listing
 from iciclegcn.errors import UserError
 from iciclegcn.evaluation.calibration import calibration
@@ -19,6 +19,7 @@ from iciclegcn.progress import Reporter
 from iciclegcn.results.attacks import figures_under_attack
 from iciclegcn.results.figures import figures_without_labels
 from iciclegcn.results.quality import write_quality_tables
+from iciclegcn.results.truth import read_truth
 from iciclegcn.run_folder.folder import RunFolder
 from iciclegcn.run_folder.graphs import read_scale_graphs
 from iciclegcn.run_folder.heads import head_clusters, soft_heads
@@ -65,7 +66,7 @@ def figures_with_labels(folder: RunFolder, labels: Labels) -> dict[str, Any]:
     """
     artefacts, config = folder.artefacts, folder.config
     soft = soft_heads(artefacts, config)
-    x, num_clusters = artefacts.read_array("features"), soft["output"].shape[1]
+    x, num_clusters = artefacts.read_array("features", mapped=True), soft["output"].shape[1]
     heads = head_clusters(artefacts, config)
     heads["kmeans_features"] = kmeans_on_features(x, num_clusters, seed=config.seed)
     neighbors = artefacts.read_arrays("neighbors")["indices"]
@@ -94,22 +95,12 @@ def _homophily(folder: RunFolder, labels: Labels) -> list[float | None]:
 
 
 def _labels(folder: RunFolder, reporter: Reporter) -> Labels | None:
-    data = folder.config.data
-    listing = folder.artefacts.read_listing()
+    data = folder.data
     try:
-        source = open_listing(data)
+        open_listing(data)
     except UserError as error:
         if data.labels is not None or data.labels_from_folders:
             raise
         reporter.warn(f"the {data.noun} are not there, nor labels of their own: {error}")
         return None
-    paths = source.paths
-    if len(listing.kept) and (
-        listing.kept[-1] >= len(paths)
-        or any(paths[i] != path for i, path in zip(listing.kept, listing.paths, strict=True))
-    ):
-        raise UserError(
-            f"the {data.noun} of '{data.source}' have changed since the run in '{folder.path}' "
-            "began; restore them to evaluate it"
-        )
-    return read_labels(source, data, listing.kept)
+    return read_truth(folder.path, data)

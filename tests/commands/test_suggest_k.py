@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from iciclegcn.cli.main import main
+from iciclegcn.evaluation.suggestion import Suggestion
+from iciclegcn.results.suggestion import SuggestionFiles
 from tests.results.test_suggestion import COUNT, made
 
 
@@ -29,6 +31,29 @@ def test_not_being_able_to_tell_is_an_answer(
     run = made(tmp_path / "run")
     assert main(["suggest-k", "--run", str(run), "--range", "2", "3", "--resamples", "2"]) == 0
     assert capsys.readouterr().out.startswith("suggestion   cannot tell: ")
+
+
+@pytest.mark.parametrize(
+    ("close", "line"),
+    [
+        ((5,), "5 clusters"),
+        ((5, 10), "5 clusters; 5 and 10 do about as well"),
+        ((5, 6, 7), "5 clusters; 5 to 7 do about as well"),
+    ],
+)
+def test_only_numbers_that_do_about_as_well_are_said_to(
+    close: tuple[int, ...],
+    line: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    numbers = list(close)
+    found = Suggestion(5, 5, close[-1], close, numbers, numbers, numbers, "")
+    files = SuggestionFiles(found, tmp_path / "suggest_k.csv", None)
+    monkeypatch.setattr("iciclegcn.results.suggestion.suggest_k", lambda *_, **__: files)
+    assert main(["suggest-k", "--run", str(made(tmp_path / "run"))]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"suggestion   {line}"
 
 
 @pytest.mark.parametrize(

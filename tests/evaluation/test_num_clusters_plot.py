@@ -1,5 +1,4 @@
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,33 +9,35 @@ from iciclegcn.evaluation.suggestion import Suggestion
 
 NUMBERS = np.arange(2, 6)
 CURVES = Curves(NUMBERS, *np.random.default_rng(0).random((4, 3, 4)))
-FOUND = Suggestion(3, 3, 4, [3], [3], [3], "")
+FOUND = Suggestion(3, 3, 4, (3, 4), [3], [3], [3], "")
 
 
-@pytest.mark.parametrize("ending", ["png", "svg"])
+@pytest.mark.parametrize("kind", ["png", "svg"])
 @pytest.mark.parametrize(
     ("suggestion", "title"),
     [
         (FOUND, "suggestion: 3 clusters (3 to 4 do as well)"),
-        (FOUND._replace(high=3), "suggestion: 3 clusters"),
-        (Suggestion(None, None, None, [], [], [], ""), "cannot tell the number of clusters"),
+        (
+            FOUND._replace(high=5, about_as_well=(3, 5)),
+            "suggestion: 3 clusters (3 and 5 do as well)",
+        ),
+        (FOUND._replace(high=3, about_as_well=(3,)), "suggestion: 3 clusters"),
+        (Suggestion(None, None, None, (), [], [], [], ""), "cannot tell the number of clusters"),
     ],
 )
-def test_curves_become_a_picture(
-    suggestion: Suggestion, title: str, ending: str, tmp_path: Path
-) -> None:
+def test_curves_become_a_picture(suggestion: Suggestion, title: str, kind: str) -> None:
     pytest.importorskip("matplotlib", reason="pictures need matplotlib")
-    file = tmp_path / f"curves.{ending}"
-    assert plot_num_clusters(CURVES, suggestion, file)
-    content = file.read_bytes()
-    if ending == "png":
+    content = plot_num_clusters(CURVES, suggestion, kind)
+    assert content is not None
+    if kind == "png":
         assert content.startswith(b"\x89PNG")
     else:  # the letters are outlines, with what they say in a comment
         assert f"<!-- {title} -->".encode() in content
         assert b"<!-- number of clusters -->" in content
+        shaded = content.count(b"fill: #b3562e; opacity: 0.12")
+        assert shaded == 3 * len(suggestion.about_as_well)  # in each of three panels
 
 
-def test_without_matplotlib_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_matplotlib_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert not plot_num_clusters(CURVES, FOUND, tmp_path / "curves.png")
-    assert list(tmp_path.iterdir()) == []
+    assert plot_num_clusters(CURVES, FOUND) is None

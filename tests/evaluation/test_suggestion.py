@@ -33,6 +33,7 @@ def suggest(
 def test_where_all_criteria_agree_is_the_suggestion() -> None:
     found = suggest(PEAK, HILL)
     assert (found.num_clusters, found.low, found.high) == (6, 6, 6)
+    assert found.about_as_well == (6,)
     assert found.stable == [2, 6, 7, 8]
     assert found.separated == [5, 6, 7]
     assert found.together == NUMBERS.tolist()
@@ -42,12 +43,25 @@ def test_numbers_within_the_error_of_the_best_do_as_well() -> None:
     stability = [*PEAK[:4], 0.925, 0.95, *PEAK[6:]]  # two resamples: their spread is the error
     found = suggest(stability, HILL, spread=0.03)
     assert (found.num_clusters, found.low, found.high) == (6, 6, 7)
+    assert found.about_as_well == (6, 7)
     found = suggest(stability, HILL, spread=0.03, pairs=4)  # more resamples tell more
     assert (found.num_clusters, found.low, found.high) == (7, 7, 7)
     found = suggest(stability, HILL, spread=0.001)
     assert (found.num_clusters, found.low, found.high) == (7, 7, 7)
     close = [*PEAK[:4], 0.94, 0.95, *PEAK[6:]]  # within .015, however small the error
     assert suggest(close, HILL, spread=0.001).num_clusters == 6
+
+
+def test_what_lies_between_numbers_that_do_as_well_need_not() -> None:
+    stability = [0.5, 0.5, 0.5, 0.9, 0.5, 0.5, 0.5, 0.5, 0.9, 0.5]  # at 5 and 10
+    found = suggest(stability, [0.6] * 10)
+    assert (found.num_clusters, found.low, found.high) == (5, 5, 10)
+    assert found.about_as_well == (5, 10)
+    assert found.stable == [5, 10]
+    found = suggest([0.9, *stability[1:]], [0.6] * 10)
+    assert found.num_clusters is None
+    assert found.about_as_well == (2, 5, 10)
+    assert found.reason == "2, 5 and 10 do about as well, which is too wide a range"
 
 
 @pytest.mark.parametrize(
@@ -67,6 +81,7 @@ def test_it_says_when_it_cannot_tell(changes: dict[str, list[float]], reason: st
     given = {"stability": PEAK, "silhouette": HILL} | changes
     found = suggest(**given)  # type: ignore[arg-type]
     assert found.num_clusters is None
+    assert (found.low is None) == (found.about_as_well == ())
     assert reason in found.reason
 
 
@@ -80,7 +95,8 @@ def test_the_first_of_a_range_that_leaves_smaller_ones_out_is_no_answer() -> Non
 
 def test_a_factor_of_two_is_too_wide() -> None:
     flat = [0.9] * 8 + [0.5] * 2
-    assert suggest(flat, [0.6] * 10).reason == "numbers from 2 to 9 do about as well"
+    reason = "2 to 9 do about as well, which is too wide a range"
+    assert suggest(flat, [0.6] * 10).reason == reason
     assert suggest([0.5, 0.5, *flat[2:]], [0.6] * 10, numbers=NUMBERS + 2).num_clusters == 6
 
 
@@ -93,3 +109,6 @@ def test_a_silhouette_counts_from_that_of_one_cloud() -> None:
 def test_spans_are_short() -> None:
     assert spans([2, 4, 5, 6, 9, 10]) == "2, 4 to 6, 9 to 10"
     assert spans([]) == ""
+    assert spans([5, 10], last=" and ") == "5 and 10"
+    assert spans([2, 4, 5, 6, 10], last=" and ") == "2, 4 to 6 and 10"
+    assert spans([10, 11, 12], last=" and ") == "10 to 12"

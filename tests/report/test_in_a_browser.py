@@ -1,6 +1,5 @@
 """The page in headless Chromium: no errors, no requests, and everything on it works."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +10,13 @@ import pytest
 from iciclegcn.report.page import page
 from iciclegcn.report.write import make_parts
 from tests.report.example import example, soft_of
+from tests.report.visits import Visit, needs_chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+    from playwright.sync_api import Browser
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+pytestmark = needs_chromium
 
 COUNT = 60
 
@@ -49,40 +47,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = folder / "report.html"
     file.write_text(page(contents, make_parts(contents, "pca")), encoding="utf-8")
     return file
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """A page that was opened, and what it did that it should not."""
-
-    def __init__(self, browser: "Browser", report: Path, width: int, scheme: str) -> None:
-        self.page: Page = browser.new_page(
-            viewport={"width": width, "height": 800},
-            color_scheme="dark" if scheme == "dark" else "light",
-        )
-        self.errors: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.errors.append(message.text))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(report.as_uri())
-        self.page.wait_for_selector("#map-stage[data-pictures]")
-
-    def stage(self, name: str) -> str:
-        """What the map says of itself."""
-        self.page.evaluate("() => new Promise(requestAnimationFrame)")
-        self.page.evaluate("() => new Promise(requestAnimationFrame)")
-        return self.page.get_attribute("#map-stage", f"data-{name}") or ""
 
 
 @pytest.fixture

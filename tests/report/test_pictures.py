@@ -59,6 +59,14 @@ def test_pictures_get_coarser_and_then_smaller_until_they_fit() -> None:
     assert sum(map(len, small.sources.values())) <= 9000
 
 
+def test_a_picture_counts_as_often_as_it_is_shown() -> None:
+    images, rows, budget = photographs(2, 64), [0, 0, 0, 1], 6000
+    found = thumbnails(images, rows, side=64, budget=budget)
+    assert sum(len(found.sources[row]) for row in rows) <= budget
+    once = thumbnails(images, [0, 1], side=64, budget=budget)
+    assert sum(len(once.sources[row]) for row in rows) > budget
+
+
 def test_what_cannot_fit_ends_at_eight_pixels() -> None:
     found = sheet(photographs(64, 32), np.arange(64), side=32, budget=10)
     assert found.side == 8

@@ -1,5 +1,7 @@
 import importlib.util
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from iciclegcn.errors import UserError
 from iciclegcn.report.projection import project
 
 HAS_UMAP = importlib.util.find_spec("umap") is not None
+ROWS = np.random.default_rng(0).normal(size=(600, 2))
 
 
 def test_principal_components_of_a_plane_keep_its_distances() -> None:
@@ -45,7 +48,60 @@ def test_umap_asked_for_in_vain_names_the_extra(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(UserError, match=r"pip install 'iciclegcn\[report\]'"):
         project(np.ones((3, 2)), "umap", seed=0)
-    assert project(np.random.default_rng(0).normal(size=(600, 2)), seed=0).kind == "pca"
+    found = project(ROWS, seed=0)
+    assert (found.kind, found.note) == ("pca", "")  # what is not installed needs no excuse
+
+
+def test_umap_that_cannot_be_imported_is_no_umap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "cannot cache function 'rdist': no locator available"
+    (tmp_path / "umap.py").write_text(f'raise RuntimeError("{reason}")\n', encoding="utf-8")
+    monkeypatch.delitem(sys.modules, "umap", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    found = project(ROWS, seed=0)
+    assert found.kind == "pca"
+    assert found.note == f"UMAP does not work here (RuntimeError: {reason})."
+    np.testing.assert_array_equal(found.xy, project(ROWS, "pca", seed=0).xy)
+    with pytest.raises(UserError, match=r"'--map umap' does not work here \(RuntimeError: cannot"):
+        project(ROWS, "umap", seed=0)
+
+
+def test_umap_that_works_lays_the_rows_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Flat:
+        def __init__(self, **options: object) -> None:
+            self.start = np.asarray(options["init"])
+
+        def fit_transform(self, x: np.ndarray) -> np.ndarray:
+            assert self.start.shape == (len(x), 2)
+            return x[:, :2] * [1, 2]
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Flat))
+    found = project(ROWS, seed=0)
+    assert (found.kind, found.note) == ("umap", "")
+    assert project(ROWS[:15], "umap", seed=0).kind == "pca"
+    span = np.ptp(project(ROWS, "pca", seed=0).xy, axis=0)
+    ratio = np.ptp(found.xy, axis=0)
+    assert ratio[1] / ratio[0] == pytest.approx(2 * span[1] / span[0])
+
+
+def test_umap_that_fails_is_no_umap(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def __init__(self, **options: object) -> None:
+            del options
+
+        def fit_transform(self, x: np.ndarray) -> np.ndarray:
+            raise SystemError("Failed in\n  nopython mode.\n" + "very " * 100 + "long")
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Broken))
+    found = project(ROWS, seed=0)
+    assert found.kind == "pca"
+    assert found.note.startswith("UMAP does not work here (SystemError: Failed in nopython mode.")
+    assert len(found.note) < 250
+    with pytest.raises(UserError) as caught:
+        project(ROWS, "umap", seed=0)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith("give '--map pca'")
 
 
 @pytest.mark.parametrize(

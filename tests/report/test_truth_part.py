@@ -1,9 +1,12 @@
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
 
 from iciclegcn.data.labels import Labels
+from iciclegcn.evaluation.calibration import calibration
+from iciclegcn.report.contents import Contents
 from iciclegcn.report.selection import certainty
 from iciclegcn.report.truth_part import cluster_classes, match, truth_part
 from tests.report.example import example, soft_of
@@ -39,13 +42,14 @@ def test_cases_are_sorted_by_confidence(tmp_path: Path) -> None:
     part = truth_part(contents, sure, found)
     assert part is not None
     assert [figure.name for figure in part.figures] == ["confusion"]
-    cats = part.html.split("<th scope='row'>cat")[1].split("</tr>")[0].split("<td ")[1:]
+    cases = part.html.split("<table class='cases'>")[1]
+    cats = cases.split("<th scope='row'>cat")[1].split("</tr>")[0].split("<td ")[1:]
     assert [cell.count("<li") for cell in cats] == [3, 1, 0]
     assert [cats[0].index(f"folder/{row}.png") for row in (2, 1, 0)] == sorted(
         cats[0].index(f"folder/{row}.png") for row in (2, 1, 0)
     )
     assert "→ 1" in cats[1]  # where the missed cat went
-    dogs = part.html.split("<th scope='row'>dog")[1].split("</tr>")[0].split("<td ")[1:]
+    dogs = cases.split("<th scope='row'>dog")[1].split("</tr>")[0].split("<td ")[1:]
     assert "cat</span>" in dogs[2]  # what the intruder is
 
 
@@ -73,3 +77,49 @@ def test_more_classes_than_clusters_come_last(tmp_path: Path) -> None:
     chart = part.figures[0].drawing.content()
     assert chart.index(">bee</text>") < chart.index(">cat</text>") < chart.index(">ant</text>")
     assert "no cluster is left" in part.html
+
+
+def part_html(contents: Contents) -> str:
+    assert contents.truth is not None
+    found = match(contents.clusters, contents.truth)
+    part = truth_part(contents, certainty(contents.soft, contents.clusters), found)
+    assert part is not None
+    return part.html
+
+
+def test_the_matrix_is_a_table_too(tmp_path: Path) -> None:
+    html = part_html(example(tmp_path))
+    table = html.split("<details><summary>Classes against clusters as a table")[1]
+    rows = re.findall("<tr>(.*?)</tr>", table.split("</details>")[0])
+    cells = [re.findall(">([^<>]+)</t[hd]>", row) for row in rows]
+    assert cells == [["class", "cluster 0", "cluster 1"], ["cat", "3", "1"], ["dog", "0", "2"]]
+
+
+def test_the_table_ends_where_nobody_could_read_it(tmp_path: Path) -> None:
+    found = []
+    for count in (100, 101):
+        clusters = np.arange(count)
+        truth = Labels(clusters, [f"class {number}" for number in range(count)])
+        contents = example(
+            tmp_path,
+            clusters=clusters,
+            soft=soft_of(clusters, count),
+            paths=[str(row) for row in range(count)],
+            images=None,
+        )
+        found.append(part_html(dataclasses.replace(contents, truth=truth)))
+    assert "Classes against clusters as a table" in found[0]
+    assert found[0].count("<td>1</td>") == 100
+    assert "Classes against clusters as a table" not in found[1]
+
+
+def test_calibration_is_said_to_be_of_all_where_some_are_unassigned(tmp_path: Path) -> None:
+    contents = example(tmp_path)
+    assert contents.truth is not None
+    sure = {"output": calibration(contents.soft, contents.truth.y).figures()}
+    contents = dataclasses.replace(contents, metrics={**contents.metrics, "calibration": sure})
+    assert "unassigned" not in part_html(contents)
+    some = dataclasses.replace(contents, clusters=np.array([0, 0, 0, 1, 1, -1]))
+    html = part_html(some)
+    assert "83.3% right (of all images, also those left unassigned)" in html
+    assert "ECE: expected calibration error, of all images" in html

@@ -9,8 +9,10 @@ import pytest
 from iciclegcn.config.values import build_config
 from iciclegcn.errors import UserError
 from iciclegcn.pipeline import run, run_stage
+from iciclegcn.report.figure_files import is_figure_name
 from iciclegcn.report.write import write_report
 from iciclegcn.run_folder.artefacts import RunArtefacts
+from iciclegcn.run_folder.folder import RunFolder
 from tests.tiny_run import (
     tiny_config,
     tiny_gcc,
@@ -57,6 +59,7 @@ def test_every_run_ends_with_a_report(tmp_path: Path) -> None:
         *("montage_typical", "montage_uncertain", "montage_borderline"),
         *("pretrain_loss", "cluster_loss", "cluster_changed", "degrees_k1", "degrees_k3"),
     } <= names
+    assert all(map(is_figure_name, names))
     for file in (out / "figures").glob("*.svg"):
         assert ET.parse(file).getroot().tag == f"{SVG}svg"
 
@@ -76,6 +79,25 @@ def test_labels_that_come_later_reach_the_report(finished: Path, tmp_path: Path)
     assert "id='truth'" in (finished / "report.html").read_text(encoding="utf-8")
 
 
+def test_figures_of_clusters_that_are_no_more_are_not_shown(finished: Path) -> None:
+    with RunFolder.open(finished) as folder:
+        folder.set_abstain(0.1)
+    assert RunArtefacts(finished).read_metrics()["cluster_sizes"]  # still there, of those before
+    with pytest.raises(UserError, match="has not been evaluated yet; run 'iciclegcn evaluate"):
+        write_report(finished)
+    run_stage("evaluate", finished)
+    assert "12 images were too uncertain" in write_report(finished).read_text(encoding="utf-8")
+
+
+def test_figures_that_the_page_no_longer_has_are_removed(finished: Path) -> None:
+    for name in ("confusion", "cluster_labelled", "mine"):
+        (finished / "figures" / f"{name}.svg").touch()
+    write_report(finished)
+    names = {file.stem for file in (finished / "figures").iterdir()}
+    assert not {"confusion", "cluster_labelled"} & names
+    assert {"mine", "map", "cluster_loss"} <= names
+
+
 def test_the_other_methods_have_reports_too(tmp_path: Path) -> None:
     config = tiny_gcc(write_images(tmp_path / "images.npy"))
     out = run(config, tmp_path / "gcc")
@@ -84,6 +106,7 @@ def test_the_other_methods_have_reports_too(tmp_path: Path) -> None:
         html = (folder / "report.html").read_text(encoding="utf-8")
         assert f"{title} sorted 120 images" in html
         assert "Training of the classifier" in html
+        assert all(is_figure_name(file.stem) for file in (folder / "figures").iterdir())
     assert "GCC sorted 120 images" in (out / "report.html").read_text(encoding="utf-8")
 
 

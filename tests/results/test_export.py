@@ -49,6 +49,13 @@ def tree(folder: Path) -> list[str]:
     return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
 
 
+def test_copies_are_not_put_among_the_images(photographs: Path, tmp_path: Path) -> None:
+    run = finished(tmp_path / "run", str(photographs), PATHS)
+    with pytest.raises(UserError, match=r"lies among the images of .* give a folder outside"):
+        export_images(run, photographs / "by_cluster")
+    assert not (photographs / "by_cluster").exists()
+
+
 def test_every_image_is_copied_into_the_folder_of_its_cluster(
     photographs: Path, tmp_path: Path
 ) -> None:

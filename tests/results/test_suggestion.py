@@ -1,4 +1,6 @@
+import errno
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,7 @@ def test_a_run_needs_no_clusters_to_be_told_how_many(tmp_path: Path) -> None:
     text = (tmp_path / "run" / "suggest_k.json").read_text(encoding="utf-8")
     content = json.loads(text)
     assert content["num_clusters"] == COUNT
+    assert content["about_as_well"] == [COUNT]
     assert (content["range"], content["resamples"], content["seed"]) == ([2, 8], 3, 3)
     assert content["curves"]["num_clusters"] == list(range(2, 9))
     header, *rows = found.table.read_text(encoding="utf-8").splitlines()
@@ -52,6 +55,40 @@ def test_a_run_needs_no_clusters_to_be_told_how_many(tmp_path: Path) -> None:
     assert rows[2].startswith("4,1.0000,0.0000,")
     if found.picture is not None:
         assert found.picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = made(tmp_path / "run") / "suggest_k.png"
+    picture.write_bytes(b"of earlier curves")
+    replace = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if target.suffix == ".png":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr("iciclegcn.results.suggestion.plot_num_clusters", lambda *_: b"a picture")
+    with (
+        RunFolder.open(picture.parent) as folder,
+        pytest.raises(UserError, match=r"cannot write '.*suggest_k.png': No space left on device"),
+    ):
+        suggest_k(folder, (2, 4), resamples=2)
+    assert list(picture.parent.glob("*suggest_k.png")) == []  # neither half of one nor an old one
+    assert (picture.parent / "suggest_k.csv").is_file()
+
+
+def test_without_matplotlib_no_earlier_picture_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    picture = made(tmp_path / "run") / "suggest_k.png"
+    picture.write_bytes(b"of earlier curves")
+    with RunFolder.open(picture.parent) as folder:
+        assert suggest_k(folder, (2, 4), resamples=2).picture is None
+    assert not picture.exists()
 
 
 def test_the_range_ends_where_the_images_can_still_tell(tmp_path: Path) -> None:

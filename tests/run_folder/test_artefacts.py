@@ -69,6 +69,9 @@ def test_arrays_come_back_unchanged(artefacts: RunArtefacts) -> None:
     read = artefacts.read_arrays("neighbors")
     assert read["indices"].dtype == np.int64
     np.testing.assert_array_equal(read["indices"], np.eye(3))
+    artefacts.write_arrays("both", {"a": np.zeros(2), "b": np.ones(2)})
+    assert list(artefacts.read_arrays("both")) == ["a", "b"]
+    assert list(artefacts.read_arrays("both", "b")) == ["b"]
 
 
 def test_a_mapped_array_is_that_of_the_file_and_leaves_it_alone(artefacts: RunArtefacts) -> None:

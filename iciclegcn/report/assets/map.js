@@ -43,19 +43,24 @@ const map = (() => {
   const placeY = (y) => view.height / 2 + (y - tallest / 2 - view.y) * base() * view.scale;
   const toX = (i) => placeX(xs[i]), toY = (i) => placeY(ys[i]);
 
+  const colouring = () => byId("map-colour").value;
+  const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const rampColour = (value) => `hsl(${10 + 200 * value} 70% 52%)`;
+  // Right ones are faint, so that the others stand out. No score counts the unassigned as wrong.
+  const STATES = {
+    right: (colour) => `color-mix(in srgb, ${colour("--muted")} 45%, transparent)`,
+    wrong: (colour) => colour("--bad"),
+    unassigned: (colour) => colour("--accent"),
+  };
+  const stateOf = (i) => (cluster[i] < 0 ? "unassigned" : right[i] ? "right" : "wrong");
+
   const colourOf = (i) => {
-    switch (byId("map-colour").value) {
+    switch (colouring()) {
       case "class": return data.classColours[truth[i]];
-      case "right": return right[i] ? token("--line-strong") : token("--bad");
-      case "confidence": return `hsl(${10 + 200 * confidence[i] / 65535} 70% 52%)`;
+      case "right": return STATES[stateOf(i)](token);
+      case "confidence": return rampColour(confidence[i] / 65535);
       default: return cluster[i] < 0 ? data.unassigned : data.colours[cluster[i]];
     }
-  };
-  const token = (name) => {
-    const styles = getComputedStyle(document.documentElement);
-    return name === "--line-strong"
-      ? `color-mix(in srgb, ${styles.getPropertyValue("--muted")} 45%, transparent)`
-      : styles.getPropertyValue(name).trim();
   };
 
   function picture(i, x, y, size, into = context) {
@@ -94,7 +99,7 @@ const map = (() => {
     }
     context.globalAlpha = 1;
     const legible = centers.length <= MANY || view.scale > 3;
-    if (!pictures && legible && byId("map-colour").value === "cluster") names();
+    if (!pictures && legible && colouring() === "cluster") names();
     if (shown >= 0) ring(toX(shown), toY(shown), pictures ? 24 : radius + 4);
     stage.dataset.zoom = view.scale.toFixed(2);
     stage.dataset.visible = visible.length;
@@ -188,7 +193,10 @@ const map = (() => {
       `${clusterName(cluster[i])}, confidence ${share(confidence[i])}`,
       `next: cluster ${second[i]}, ${share(secondProbability[i])}`,
     ];
-    if (truth) found.push(`class ${data.classes[truth[i]]}${right[i] ? "" : " (wrong cluster)"}`);
+    if (truth) {
+      const verdict = stateOf(i) === "wrong" ? " (wrong cluster)" : "";
+      found.push(`class ${data.classes[truth[i]]}${verdict}`);
+    }
     return found;
   }
 
@@ -248,7 +256,8 @@ const map = (() => {
   byId("map-colour").addEventListener("change", draw);
   resize();
   return {
-    canvas, cluster, clusterName, data, draw, hidden, move, nearest, reset, show, step, view, zoom,
+    STATES, canvas, cluster, clusterName, colouring, data, draw, hidden, move, nearest, rampColour,
+    reset, show, step, truth, view, zoom,
     get shown() { return shown; },
   };
 })();

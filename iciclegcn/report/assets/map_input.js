@@ -78,21 +78,39 @@
   }, { passive: false });
   map.canvas.addEventListener("focus", () => { byId("map-hint").hidden = true; });
 
-  function legend() {
-    const numbers = [...new Set(map.cluster)].sort((a, b) => a - b);
+  const distinct = (values) => [...new Set(values)].sort((a, b) => a - b);
+
+  function swatch(colour) {
+    const made = document.createElement("span");
+    made.className = "swatch";
+    made.style.background = colour;
+    return made;
+  }
+
+  function button(does, ...content) {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.append(...content);
+    made.addEventListener("click", does);
+    return made;
+  }
+
+  // A click hides a cluster, in every colouring, or shows it.
+  function clusterButtons() {
+    const numbers = distinct(map.cluster);
+    const update = () => {
+      chips.forEach((chip, at) => chip.setAttribute("aria-pressed", !map.hidden.has(numbers[at])));
+      all.textContent = map.hidden.size ? "All" : "None";
+      if (map.shown >= 0 && map.hidden.has(map.cluster[map.shown])) release();
+      map.draw();
+    };
     const chips = numbers.map((number) => {
-      const chip = document.createElement("button");
-      chip.type = "button";
-      chip.setAttribute("aria-pressed", "true");
-      const swatch = document.createElement("span");
-      swatch.className = "swatch";
-      swatch.style.background = number < 0 ? map.data.unassigned : map.data.colours[number];
-      chip.append(swatch, number < 0 ? "unassigned" : String(number));
-      chip.setAttribute("aria-label", map.clusterName(number));
-      chip.addEventListener("click", () => {
+      const colour = number < 0 ? map.data.unassigned : map.data.colours[number];
+      const chip = button(() => {
         if (!map.hidden.delete(number)) map.hidden.add(number);
         update();
-      });
+      }, swatch(colour), number < 0 ? "unassigned" : String(number));
+      chip.setAttribute("aria-label", map.clusterName(number));
       chip.addEventListener("dblclick", () => {
         numbers.forEach((each) => map.hidden.add(each));
         map.hidden.delete(number);
@@ -100,26 +118,64 @@
       });
       return chip;
     });
-    const all = document.createElement("button");
-    all.type = "button";
-    all.textContent = "All";
-    all.addEventListener("click", () => {
+    const all = button(() => {
       if (map.hidden.size) map.hidden.clear();
       else numbers.forEach((each) => map.hidden.add(each));
       update();
     });
-    const update = () => {
-      chips.forEach((chip, at) => chip.setAttribute("aria-pressed", !map.hidden.has(numbers[at])));
-      all.textContent = map.hidden.size ? "All" : "None";
-      if (map.shown >= 0 && map.hidden.has(map.cluster[map.shown])) release();
-      map.draw();
-    };
-    byId("map-legend").append(...chips, all);
     update();
+    return [...chips, all];
+  }
+
+  // Colours that are only to be read, and a way back to clusters that are hidden.
+  function key(entries) {
+    const list = document.createElement("ul");
+    for (const entry of entries) {
+      const item = document.createElement("li");
+      item.append(...entry);
+      list.append(item);
+    }
+    if (!map.hidden.size) return [list];
+    const back = button(() => {
+      map.hidden.clear();
+      map.draw();
+      legend();
+      byId("map-colour").focus();  // the button is gone
+    }, `Show all clusters (${map.hidden.size} hidden)`);
+    return [list, back];
+  }
+
+  function ramp() {
+    const made = document.createElement("span");
+    const stops = Array.from({ length: 11 }, (_, step) => map.rampColour(step / 10));
+    made.className = "ramp";
+    made.style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
+    return made;
+  }
+
+  const legends = {
+    cluster: ["Clusters shown", clusterButtons],
+    class: ["Colours of the classes", () => key(distinct(map.truth).map(
+      (number) => [swatch(map.data.classColours[number]), map.data.classes[number]]))],
+    right: ["Colours of right and wrong", () => key(Object.keys(map.STATES)
+      .filter((state) => state !== "unassigned" || map.cluster.includes(-1))
+      .map((state) => [swatch(map.STATES[state]((name) => `var(${name})`)), state]))],
+    confidence: ["Colours of the confidence", () => key([["0, unsure", ramp(), "1, sure"]])],
+  };
+
+  function legend() {
+    const [label, content] = legends[map.colouring()];
+    const place = byId("map-legend");
+    place.replaceChildren(...content());
+    place.setAttribute("aria-label", label);
+    // Keys scroll a long list only where it can have the focus; buttons have it themselves.
+    if (place.scrollHeight > place.clientHeight && !place.querySelector("button")) place.tabIndex = 0;
+    else place.removeAttribute("tabindex");
   }
 
   byId("map-in").addEventListener("click", () => map.zoom(1.6));
   byId("map-out").addEventListener("click", () => map.zoom(1 / 1.6));
   byId("map-reset").addEventListener("click", map.reset);
+  byId("map-colour").addEventListener("change", legend);
   legend();
 })();
