@@ -1,7 +1,9 @@
 """IcicleGCN as a scikit-learn estimator on feature matrices."""
 
 import copy
+import dataclasses
 import numbers
+import warnings
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -18,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from iciclegcn.config import Config
 from iciclegcn.config.values import build_config
+from iciclegcn.errors import UserError
 from iciclegcn.estimator_monitor import EstimatorMonitor
 from iciclegcn.methods.feature_clustering import FeatureClustering, cluster_features
 from iciclegcn.methods.new_nodes import NewNodes
@@ -104,6 +107,7 @@ class IcicleGCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             ValueError: If X or a parameter does not fit.
         """
         del y
+        self._forget()
         rows = validate_data(self, X, dtype=_DTYPES, ensure_min_samples=2)
         _require_whole("n_clusters", self.n_clusters)
         if self.n_clusters > len(rows):
@@ -123,8 +127,9 @@ class IcicleGCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             self._order = _used_first(self._fitted)
             self.probabilities_ = self._fitted.probabilities[:, self._order].astype(np.float64)
             self._nodes = _joinable(self._fitted, self._config)
-        self.labels_ = self.probabilities_.argmax(axis=1).astype(np.int64)
-        self.cluster_centers_ = _centers(rows, self.labels_, self.probabilities_)
+        labels = self.probabilities_.argmax(axis=1).astype(np.int64)
+        self.cluster_centers_ = _centers(rows, labels, self.probabilities_)
+        self.labels_ = labels  # the last one: it says that the fit is whole
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
@@ -172,6 +177,9 @@ class IcicleGCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "labels_")
+
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         state.pop("_nodes", None)  # a search index, and what comes of the rest
@@ -181,7 +189,12 @@ class IcicleGCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         super().__setstate__(state)
         if "_fitted" in state:
             fitted = self._fitted
-            self._nodes = None if fitted is None else _joinable(fitted, self._config)
+            self._nodes = None if fitted is None else _joinable_here(fitted, self._config)
+
+    def _forget(self) -> None:
+        """Leave nothing of an earlier fit, lest one that fails answers with it."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
 
     @property
     def _n_features_out(self) -> int:
@@ -192,7 +205,8 @@ class IcicleGCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         with kept_random_state():
             self._config = self._built_config(len(rows), seed)
             runtime = Runtime.create(seed, self._config.device, self._config.precision)
-            return cluster_features(rows, self._config, runtime, monitor)
+            found = cluster_features(rows, self._config, runtime, monitor)
+            return found._replace(model=found.model.cpu())  # pickles must load without a GPU
 
     def _built_config(self, num_rows: int, seed: int) -> Config:
         _require_whole("max_iter", self.max_iter)
@@ -226,6 +240,15 @@ def _joinable(fitted: FeatureClustering, config: Config) -> NewNodes:
     runtime = Runtime.resolve(config.seed, config.device, "fp32")
     model = copy.deepcopy(fitted.model).double()
     return NewNodes(model, fitted.x.astype(np.float64), fitted.neighbors, config, runtime)
+
+
+def _joinable_here(fitted: FeatureClustering, config: Config) -> NewNodes:
+    """The same for an estimator from elsewhere, on the CPU where its device is not there."""
+    try:
+        return _joinable(fitted, config)
+    except UserError as error:
+        warnings.warn(f"rows are assigned on the CPU: {error}", stacklevel=2)
+        return _joinable(fitted, dataclasses.replace(config, device="cpu"))
 
 
 def _used_first(fitted: FeatureClustering) -> NDArray[np.int64]:

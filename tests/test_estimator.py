@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import pickle
 import random
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -124,6 +126,25 @@ def test_pickles_copies_and_clones(fitted: IcicleGCN) -> None:
     fresh = clone(fitted)
     assert fresh.get_params() == fitted.get_params()
     assert not hasattr(fresh, "labels_")
+
+
+def test_an_estimator_of_a_device_that_is_not_here_works_on_the_cpu(fitted: IcicleGCN) -> None:
+    elsewhere = copy.deepcopy(fitted)
+    elsewhere._config = dataclasses.replace(elsewhere._config, device="cuda:99")
+    with pytest.warns(UserWarning, match="assigned on the CPU: '--device cuda:99'"):
+        twin = pickle.loads(pickle.dumps(elsewhere))
+    np.testing.assert_array_equal(twin.predict_proba(X[:5]), fitted.predict_proba(X[:5]))
+
+
+def test_a_fit_that_fails_leaves_nothing_behind() -> None:
+    model = small().fit(X)
+    model.set_params(options={"typo": 1})
+    for _ in range(2):  # as much after a first fit as after a second
+        with pytest.raises(ValueError, match="unknown option 'typo'"):
+            model.fit(X)
+        with pytest.raises(NotFittedError):
+            model.predict(X)
+        model = model.__class__(**model.get_params())
 
 
 def test_pipelines_and_grid_search() -> None:

@@ -49,7 +49,7 @@ def resolve_config(options: Namespace) -> Config:
         given["data.source"] = options.DATA
     if vars(options).get("features") is not None:
         given |= {"data.source": options.features, "data.kind": "features"}
-    changes = read_config_file(Path(options.config)) if options.config else {}
+    changes = read_config_file(user_path(options.config)) if options.config else {}
     changes |= given
     method = str(changes.get("method", "icicle"))
     if method in SECTIONS.values() or changes.get("base") is not None:
@@ -82,7 +82,7 @@ def resolve_on_a_run(options: Namespace, base: Config, reference: str, method: s
     Raises:
         UserError: If a value or a file is wrong, or asks for what the base has decided.
     """
-    changes = read_config_file(Path(options.config)) if options.config else {}
+    changes = read_config_file(user_path(options.config)) if options.config else {}
     changes |= _given(options)
     start = dataclasses.replace(preset_on_a_run(base, method), base=reference)
     config = dataclasses.replace(build_config(start, changes), method=method, base=reference)
@@ -104,7 +104,7 @@ def resolve_self_label(options: Namespace, base: Config) -> Config:
         options: What the parser of ``run`` gives.
         base: Configuration of the first run.
     """
-    changes = read_config_file(Path(options.config)) if options.config else {}
+    changes = read_config_file(user_path(options.config)) if options.config else {}
     changes |= _given(options)
     own = {name: value for name, value in changes.items() if _is_in(name, "self_label")}
     start = dataclasses.replace(preset_on_a_run(base, "self-label"), base="..")
@@ -149,9 +149,9 @@ def open_base_and_out(options: Namespace, method: str) -> "tuple[BaseRun, Path, 
     """
     from iciclegcn.run_folder.base import base_reference, open_base  # loads numpy
 
-    path = Path(options.run)
+    path = user_path(options.run)
     base = open_base(path)
-    out = Path(options.out) if options.out else path / method
+    out = user_path(options.out) if options.out else path / method
     return base, out, base_reference(path, out)
 
 

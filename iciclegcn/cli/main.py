@@ -24,6 +24,7 @@ from iciclegcn.cli.parser import parse
 from iciclegcn.commands import BESIDE
 from iciclegcn.config import Config
 from iciclegcn.config.values import to_yaml
+from iciclegcn.data.user_paths import user_path
 from iciclegcn.distributed.launch import Job, launch, processes
 from iciclegcn.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
 from iciclegcn.progress import make_reporter
@@ -39,14 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 when training fails, 2 for a mistake of the user, 130 when interrupted.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    command = None
     try:
-        return _dispatch(parse(arguments))
+        options = parse(arguments)
+        command = options.command
+        return _dispatch(options)
     except (UserError, FloatingPointError, KeyboardInterrupt) as error:
         # Every process that torchrun starts meets the same mistake: one tells.
-        return _tell(error, silently=os.environ.get("RANK", "0") != "0")
+        silently = os.environ.get("RANK", "0") != "0"
+        return _tell(error, silently=silently, resumes=command not in BESIDE)
 
 
-def _tell(error: BaseException, *, silently: bool = False) -> int:
+def _tell(error: BaseException, *, silently: bool = False, resumes: bool = True) -> int:
     """Tell the user why the command ends, in one line; the exit code that goes with it."""
     if isinstance(error, UserError):
         message, code = f"iciclegcn: error: {error}", EXIT_USER_ERROR
@@ -54,7 +59,8 @@ def _tell(error: BaseException, *, silently: bool = False) -> int:
         remedy = "try a lower learning rate, or --precision fp32"
         message, code = f"iciclegcn: error: {error}; {remedy}", EXIT_FAILURE
     else:
-        message = "interrupted: the same command goes on from where it stopped"
+        then = "goes on from where it stopped" if resumes else "begins anew"
+        message = f"interrupted: the same command {then}"
         code = EXIT_INTERRUPTED
     if not silently:
         _say(message)
@@ -77,7 +83,7 @@ def _dispatch(options: Namespace) -> int:
     job = partial(
         _run_stage,
         options.command,
-        Path(options.out),
+        user_path(options.out),
         labels=given.get("data.labels"),
         labels_from_folders=given.get("data.labels_from_folders", False),
         robustness=given.get("robustness", False),
@@ -141,7 +147,7 @@ def _run(options: Namespace) -> int:
         schedule = config.self_label if then is None else then.self_label
         sys.stdout.write(to_yaml(dataclasses.replace(config, self_label=schedule)))
         return 0
-    out = Path(options.out) if options.out else default_out(config)
+    out = user_path(options.out) if options.out else default_out(config)
     opening = "" if options.out else f"run folder: {out} (--out chooses another)"
     until = "pretrain" if options.command == "pretrain" else "evaluate"
     runs = [(config, out)] if then is None else [(config, out), (then, out / "self-label")]
@@ -152,7 +158,8 @@ def _run(options: Namespace) -> int:
 def _run_on_a_run(options: Namespace) -> int:
     method = ON_A_RUN[options.command]
     base, out, reference = open_base_and_out(options, method)
-    config = resolve_on_a_run(options, base.config, reference, method)
+    begun_with = dataclasses.replace(base.config, data=base.data)
+    config = resolve_on_a_run(options, begun_with, reference, method)
     if options.print_config:
         sys.stdout.write(to_yaml(config))
         return 0

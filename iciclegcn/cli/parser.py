@@ -101,9 +101,9 @@ def _normalized(word: str) -> str:
     return f"--{name}{equals}{value}"
 
 
-def _about_unknown(word: str, command: str) -> str:
+def _about_unknown(word: str, command: str | None) -> str:
     if not word.startswith("-"):
-        return f"unexpected '{word}'; see 'iciclegcn {command} --help'"
+        return f"unexpected '{word}'; see '{_help_of(command)}'"
     name = word.lstrip("-").partition("=")[0]
     short = ["out", "config", "print-config", "labels", "labels-from-folders"]
     short += ["devices", "num-nodes"]
@@ -114,10 +114,14 @@ def _about_unknown(word: str, command: str) -> str:
     elif command == "cluster":
         known = [*on_features_fields(), *short, "features", "num_clusters", "preset", "seed"]
     else:
-        return f"unknown option '--{name}'; see 'iciclegcn {command} --help'"
+        return f"unknown option '--{name}'; see '{_help_of(command)}'"
     return f"unknown option '--{name}'{_flag_suggestion(name, known, command)}"
 
 
-def _flag_suggestion(name: str, known: Sequence[str], command: str) -> str:
+def _flag_suggestion(name: str, known: Sequence[str], command: str | None) -> str:
     found = suggestion(name, known).replace("'", "'--", 1)
-    return found or f"; see 'iciclegcn {command} --help'"
+    return found or f"; see '{_help_of(command)}'"
+
+
+def _help_of(command: str | None) -> str:
+    return "iciclegcn --help" if command is None else f"iciclegcn {command} --help"

@@ -1,7 +1,6 @@
 """Arrays of images: ``.npy`` and ``.npz`` files, and what packages carry in memory."""
 
 import hashlib
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from iciclegcn.data.base import ImageSource, hash_rows
 from iciclegcn.data.decode import Pixels, UnreadableImageError, decode_array, to_uint8
 from iciclegcn.data.named import NamedDataset
+from iciclegcn.data.numpy_files import DAMAGE, opened_npz
 from iciclegcn.errors import UserError
 
 Array = npt.NDArray[np.generic]
@@ -80,7 +80,7 @@ def open_array(name: str, file: Path) -> ArraySource:
         images = _load_npz(file) if is_archive else np.lib.format.open_memmap(file, mode="r")
     except UserError:
         raise
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise UserError(
             f"'{file}' is not a readable NumPy array file ({error}); write it again with numpy.save"
         ) from error
@@ -88,9 +88,7 @@ def open_array(name: str, file: Path) -> ArraySource:
 
 
 def _load_npz(file: Path) -> Array:
-    # Opened here: numpy leaves a damaged archive open.
-    with file.open("rb") as stream:
-        archive = np.load(stream, allow_pickle=False)
+    with opened_npz(file) as archive:
         for key in _IMAGE_KEYS:
             if key in archive.files:
                 return np.asarray(archive[key])

@@ -1,8 +1,7 @@
 """Files that hold a matrix: NumPy's, and Parquet with pyarrow."""
 
 import re
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from iciclegcn.data.base import path_exists, printable
+from iciclegcn.data.numpy_files import DAMAGE, opened_npz
 from iciclegcn.data.user_paths import user_path
 from iciclegcn.errors import UserError
 
@@ -17,6 +17,8 @@ Block = npt.NDArray[np.float32]
 
 SUFFIXES = (".npy", ".npz", ".parquet")
 _NAME_COLUMNS = ("path", "id", "name")
+# Truth is no feature, whatever numbers it is written in.
+_TRUTH_COLUMNS = {"label", "labels", "target", "targets", "class", "classes", "truth"}
 
 
 class MatrixFile(Protocol):
@@ -25,10 +27,12 @@ class MatrixFile(Protocol):
     Attributes:
         name: Where it is, for messages.
         shape: (n, D).
+        note: What its user should know of what was taken; None: nothing.
     """
 
     name: str
     shape: tuple[int, int]
+    note: str | None
 
     def blocks(self, height: int) -> Iterator[Block]:
         """All rows in order, at most ``height`` at a time, as float32."""
@@ -47,6 +51,8 @@ class ArrayFile:
     Raises:
         UserError: If it is no matrix of real numbers.
     """
+
+    note: str | None = None
 
     def __init__(self, name: str, matrix: npt.NDArray[Any]) -> None:
         if matrix.ndim != 2 or matrix.shape[1] == 0:
@@ -71,7 +77,8 @@ class ArrayFile:
 class ParquetFile:
     """A matrix in a ``.parquet`` file: a column of lists, or all columns of floating numbers.
 
-    Whole numbers are left out: they are rather labels or keys than features.
+    Whole numbers are left out, which are rather labels or keys than features, and so are columns
+    whose name says that they are the truth.
 
     Args:
         file: The file.
@@ -97,7 +104,11 @@ class ParquetFile:
         schema = self._table.schema_arrow
         kinds = {field.name: field.type for field in schema}
         lists = [name for name, kind in kinds.items() if _is_list(arrow.types, kind)]
-        floats = [name for name, kind in kinds.items() if arrow.types.is_floating(kind)]
+        floats = [
+            name
+            for name, kind in kinds.items()
+            if arrow.types.is_floating(kind) and name.lower() not in _TRUTH_COLUMNS
+        ]
         wanted = [column] if column is not None else lists or floats
         fits = wanted == floats or (len(wanted) == 1 and wanted[0] in lists)
         if not fits or not wanted:
@@ -106,33 +117,52 @@ class ParquetFile:
                 f"there are several, or columns of floating numbers (got {', '.join(kinds)})"
             )
         self._columns, self._flat = wanted, wanted == floats
+        self.note = _taken(self.name, floats, kinds) if self._flat else None
         names = [name for name in _NAME_COLUMNS if name in kinds]
-        self._names = names[0] if names and arrow.types.is_string(kinds[names[0]]) else None
+        self._names = names[0] if names and _is_text(arrow.types, kinds[names[0]]) else None
+        self._damage = (OSError, arrow.ArrowException)
         count = int(self._table.metadata.num_rows)
         width = len(floats) if self._flat else next((b.shape[1] for b in self.blocks(1)), 1)
         self.shape = (count, width)
 
     def blocks(self, height: int) -> Iterator[Block]:
-        for batch in self._table.iter_batches(batch_size=height, columns=self._columns):
+        batches = self._table.iter_batches(batch_size=height, columns=self._columns)
+        first = 0
+        while (batch := self._read(lambda: next(batches, None))) is not None:
             if self._flat:
                 columns = [_floats(batch.column(name)) for name in self._columns]
                 yield np.stack(columns, axis=1)
             else:
-                yield self._rows(batch.column(0))
+                yield self._rows(batch.column(0), first)
+            first += len(batch)
 
     def row_names(self) -> list[str] | None:
         if self._names is None:
             return None
-        column = self._table.read(columns=[self._names]).column(0)
+        column = self._read(lambda: self._table.read(columns=[self._names])).column(0)
         return [printable(str(name)) for name in column.to_pylist()]
 
-    def _rows(self, lists: Any) -> Block:
+    def _read(self, work: Callable[[], Any]) -> Any:
+        """A file's foot can be whole and its pages damaged."""
+        try:
+            return work()
+        except self._damage as error:
+            raise _unreadable(self.name, "Parquet", error) from error
+
+    def _rows(self, lists: Any, first: int) -> Block:
+        column = self._columns[0]
+        if lists.null_count:
+            missing = first + int(np.flatnonzero(lists.is_null().to_numpy(False))[0])
+            raise UserError(
+                f"'{self.name}' has no list in '{column}' of row {missing}; fill it or leave the "
+                "row out"
+            )
         values = _floats(lists.flatten())
         width, rest = divmod(len(values), len(lists)) if len(lists) else (0, 0)
-        lengths = {len(row) if row is not None else 0 for row in lists}
+        lengths = {len(row) for row in lists}
         if rest or lengths - {width} or width == 0:
             raise UserError(
-                f"'{self.name}' must have lists of one length in '{self._columns[0]}' "
+                f"'{self.name}' must have lists of one length in '{column}' "
                 f"(got lengths from {min(lengths)} to {max(lengths)})"
             )
         return values.reshape(len(lists), width)
@@ -172,14 +202,12 @@ def _open_file(file: Path, part: str | None) -> MatrixFile:
         return ArrayFile(str(file), np.lib.format.open_memmap(file, mode="r"))
     except UserError:
         raise
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise _unreadable(str(file), "NumPy", error) from error
 
 
 def _load_npz(file: Path, part: str | None) -> npt.NDArray[Any]:
-    # Opened here: numpy leaves a damaged archive open.
-    with file.open("rb") as stream:
-        archive = np.load(stream, allow_pickle=False)
+    with opened_npz(file) as archive:
         names = [part] if part is not None else archive.files
         arrays = {name: np.asarray(archive[name]) for name in names if name in archive.files}
         known = ", ".join(archive.files) or "none"
@@ -196,6 +224,22 @@ def _is_list(types: Any, kind: Any) -> bool:
     return bool(lists) and bool(
         types.is_floating(kind.value_type) or types.is_integer(kind.value_type)
     )
+
+
+def _is_text(types: Any, kind: Any) -> bool:
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    is_view = getattr(types, "is_string_view", None)  # from pyarrow 16 on
+    text = types.is_string(kind) or types.is_large_string(kind)
+    return bool(text or (is_view is not None and is_view(kind)))
+
+
+def _taken(name: str, floats: Sequence[str], kinds: Iterable[str]) -> str:
+    """Which columns are features, and which are not."""
+    first = floats[0] if len(floats) == 1 else f"{floats[0]} to {floats[-1]}"
+    other = [column for column in kinds if column not in floats]
+    left = f"; left out: {', '.join(other[:10])}{', ...' * (len(other) > 10)}" if other else ""
+    return f"'{name}': {len(floats):,} columns are the features, {first}{left}"
 
 
 def _floats(column: Any) -> Block:

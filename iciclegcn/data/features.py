@@ -50,6 +50,11 @@ class FeatureSource(Source):
             self._paths = joined or [str(index) for index in range(len(self))]
         return self._paths
 
+    @property
+    def notes(self) -> list[str]:
+        """What its user should know of what was taken for features."""
+        return [file.note for file in self._files if file.note is not None]
+
     def __len__(self) -> int:
         return self.shape[0]
 

@@ -14,6 +14,8 @@ from iciclegcn.errors import UserError
 
 # A larger file is no photograph; a zip can promise anything.
 MAX_FILE_BYTES = 2**29
+# What tells a run folder from others.
+_OF_A_RUN = ("manifest.json", "config.yaml")
 
 
 class FileSource(ImageSource):
@@ -73,8 +75,8 @@ def open_folder(
 ) -> FileSource:
     """List a folder's images, at any depth, sorted by their path.
 
-    Hidden files and folders and ``__MACOSX`` are left out. Links are followed, except one that
-    leads back to a folder it lies in.
+    Hidden files and folders, ``__MACOSX`` and run folders are left out. Links are followed, except
+    one that leads back to a folder it lies in.
 
     Args:
         name: What the user typed.
@@ -147,6 +149,8 @@ def _walk(folder: Path, root: Path, above: tuple[tuple[int, int], ...]) -> Itera
     identity = (info.st_dev, info.st_ino)
     if identity in above:  # a link back to a folder we are in
         return
+    if above and all((folder / name).is_file() for name in _OF_A_RUN):
+        return  # what a run has drawn of these images is none of them
     with os.scandir(folder) as entries:
         for entry in entries:
             if _hidden(entry.name):

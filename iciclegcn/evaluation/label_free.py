@@ -37,18 +37,20 @@ def label_free_metrics(
     num_clusters: int,
     *,
     seed: int,
+    rows: NDArray[np.int64] | None = None,
     sample_size: int = 2000,
 ) -> dict[str, Any]:
     """Sizes, confidence, agreement and separation of the clusters of a run.
 
     Args:
-        x: Features [N, D].
+        x: Features [N, D], or of more rows; may be memory-mapped, few of them are read.
         streams: Soft assignments [N, K] of every stream.
         q: Soft assignments [N, K] of the code; None: the method has no such thing.
         assignments: Clusters [N] in [0, K).
         probabilities: Soft assignments [N, K] that ``assignments`` come from.
         num_clusters: K, 2 or more.
         seed: Fixes the silhouette's sample.
+        rows: Row of ``x`` of each assignment [N]; None: they are as many, in the same order.
         sample_size: Rows of that sample at most.
 
     Returns:
@@ -61,7 +63,8 @@ def label_free_metrics(
     """
     heads = {f"stream_{index}": stream for index, stream in enumerate(streams)}
     heads |= {} if q is None else {"q": q}
-    _validate(x, heads | {"probabilities": probabilities}, assignments, num_clusters)
+    rows = np.arange(len(x)) if rows is None else rows
+    _validate(x, rows, heads | {"probabilities": probabilities}, assignments, num_clusters)
     sizes = cluster_sizes(assignments, num_clusters)
     own = probabilities[np.arange(len(assignments)), assignments]
     return {
@@ -71,7 +74,9 @@ def label_free_metrics(
         "mean_confidence": float(own.mean(dtype=np.float64)),
         "stream_agreement": stream_agreement(streams),
         "pairwise_agreement": pairwise_agreement(heads),
-        "silhouette": silhouette_on_sample(x, assignments, seed=seed, sample_size=sample_size),
+        "silhouette": silhouette_on_sample(
+            x, assignments, seed=seed, rows=rows, sample_size=sample_size
+        ),
     }
 
 
@@ -139,24 +144,31 @@ def size_entropy(sizes: NDArray[np.int64]) -> float:
 
 
 def silhouette_on_sample(
-    x: NDArray[np.floating], assignments: NDArray[np.int64], *, seed: int, sample_size: int = 2000
+    x: NDArray[np.floating],
+    assignments: NDArray[np.int64],
+    *,
+    seed: int,
+    rows: NDArray[np.int64] | None = None,
+    sample_size: int = 2000,
 ) -> float | None:
     """Silhouette of rows scaled to length 1, on a random sample.
 
     Args:
-        x: Features [N, D].
+        x: Features [N, D], or of more rows.
         assignments: Clusters [N].
         seed: Fixes the sample.
+        rows: Row of ``x`` of each assignment [N]; None: they are as many, in the same order.
         sample_size: Rows at most: the cost grows with their square.
 
     Returns:
         A figure in [-1, 1], or None where the sample has one cluster, or one row in each.
     """
-    rows = np.random.default_rng(seed).permutation(len(x))[:sample_size]
-    present = len(np.unique(assignments[rows]))
-    if not 1 < present < len(rows):
+    sample = np.random.default_rng(seed).permutation(len(assignments))[:sample_size]
+    present = len(np.unique(assignments[sample]))
+    if not 1 < present < len(sample):
         return None
-    return float(silhouette_score(normalize(x[rows]), assignments[rows]))
+    drawn = x[sample if rows is None else rows[sample]]
+    return float(silhouette_score(normalize(drawn), assignments[sample]))
 
 
 def kmeans_on_features(
@@ -165,7 +177,7 @@ def kmeans_on_features(
     """Plain k-means on rows scaled to length 1: what the features give without the method.
 
     Args:
-        x: Features [N, D].
+        x: Features [N, D]; may be memory-mapped.
         num_clusters: K.
         seed: Fixes the restarts.
         restarts: The best of so many.
@@ -173,12 +185,13 @@ def kmeans_on_features(
     Returns:
         Clusters [N].
     """
-    kmeans = KMeans(num_clusters, n_init=restarts, random_state=seed)
-    return np.asarray(kmeans.fit_predict(normalize(x)), dtype=np.int64)
+    kmeans = KMeans(num_clusters, n_init=restarts, random_state=seed, copy_x=False)
+    return np.asarray(kmeans.fit_predict(normalize(x)), dtype=np.int64)  # one copy, a mapped x none
 
 
 def _validate(
     x: NDArray[np.floating],
+    rows: NDArray[np.int64],
     heads: Mapping[str, NDArray[np.floating]],
     assignments: NDArray[np.int64],
     num_clusters: int,
@@ -189,8 +202,8 @@ def _validate(
             "'assignments' must not be empty and 'num_clusters' at least 2 "
             f"(got {num_nodes} rows and {num_clusters})"
         )
-    if x.ndim != 2 or len(x) != num_nodes:
-        raise ValueError(f"'x' must be [{num_nodes}, D] (got shape {x.shape})")
+    if x.ndim != 2 or len(rows) != num_nodes:
+        raise ValueError(f"'x' must be [{num_nodes}, D] (got shape {x.shape}, {len(rows)} rows)")
     for name, soft in heads.items():
         if soft.shape != (num_nodes, num_clusters):
             raise ValueError(

@@ -35,13 +35,14 @@ def figures_without_labels(folder: RunFolder) -> dict[str, Any]:
     num_clusters = soft["output"].shape[1]
     icicle = config.method == "icicle"
     figures = label_free_metrics(
-        artefacts.read_array("features")[rows],
+        artefacts.read_array("features", mapped=True),
         [soft[name][rows] for name in numbered(soft, "stream")],
         soft["q"][rows] if "q" in soft else None,
         every[rows],
         soft["output"][rows],
         num_clusters,
         seed=config.seed,
+        rows=np.flatnonzero(assigned),
     )
     return {
         "method": config.method,

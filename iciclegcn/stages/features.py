@@ -25,6 +25,8 @@ def extract_stage(
 def _copy_features(folder: RunFolder, source: FeatureSource, reporter: Reporter) -> None:
     artefacts = folder.artefacts
     with folder.stage("extract", reporter):
+        for note in source.notes:
+            reporter.note(note)
         scaling = fit_scaling(source.blocks(), source.shape[1], folder.config.data.scaling)
         write_scaling(artefacts, scaling)
         artefacts.write_rows("features", map(scaling.apply, source.blocks()), source.shape)

@@ -242,6 +242,25 @@ def test_an_interruption_says_that_the_same_command_goes_on(
     )
 
 
+def test_an_interruption_of_what_keeps_no_state_says_that_it_begins_anew(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("iciclegcn.commands.report.run", interrupted)
+    assert main(["report", "run"]) == 130
+    assert capsys.readouterr().err == "interrupted: the same command begins anew\n"
+
+
+def test_a_tilde_that_the_shell_left_is_the_home_folder(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    assert main(["evaluate", "--out=~/absent"]) == 2
+    assert f"'{tmp_path}/user/absent' is not a run folder" in capsys.readouterr().err
+
+
 def test_a_loss_that_is_not_finite_exits_1_with_a_remedy(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,7 @@ def test_self_labelling_may_follow_a_run() -> None:
         ("photos", "commands are run, pretrain"),
         ("run --sed 3", "unknown option '--sed'; did you mean '--seed'?"),
         ("run --epochs 3", "did you mean '--pretrain.epochs'?"),
+        ("--verbose", "unknown option '--verbose'; see 'iciclegcn --help'"),
         ("run --bogus-thing 3", "unknown option '--bogus-thing'; see 'iciclegcn run --help'"),
         ("run --seed", "argument --seed: expected one argument"),
         ("run a b", "unexpected 'b'"),

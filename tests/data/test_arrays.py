@@ -57,6 +57,13 @@ def test_npz_gives_the_images_among_its_arrays(tmp_path: Path, arrays: dict[str,
     np.testing.assert_array_equal(source.read(0, 6, 1)[0], GREY[0])
 
 
+def test_a_bare_array_in_a_npz_file_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "x.npz").open("wb") as stream:
+        np.save(stream, GREY)
+    with pytest.raises(UserError, match=r"not a readable NumPy array file .*a bare array"):
+        open_array("x", tmp_path / "x.npz")
+
+
 def test_npz_without_clear_images_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", left=GREY, right=GREY)
     with pytest.raises(UserError, match="holds the arrays left, right"):

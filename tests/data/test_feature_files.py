@@ -73,6 +73,49 @@ def test_floating_columns_are_a_matrix_and_whole_numbers_are_not_in_it(tmp_path:
     assert matrix.row_names() is None
 
 
+def test_truth_in_floating_numbers_is_no_feature(tmp_path: Path) -> None:
+    columns = {"Label": [0.0, 1.0], "a": [0.5, 1.5], "b": [2.5, 3.5], "id": [7, 8]}
+    [matrix] = open_matrix_files(write_table(tmp_path / "x.parquet", columns))
+    np.testing.assert_array_equal(whole(matrix), [[0.5, 2.5], [1.5, 3.5]])
+    told = f"'{tmp_path}/x.parquet': 2 columns are the features, a to b; left out: Label, id"
+    assert matrix.note == told
+    [named] = open_matrix_files(write_table(tmp_path / "y.parquet", {"x": [[1.0]]}))
+    assert named.note is None  # there was nothing to choose
+
+
+@pytest.mark.parametrize("kind", ["large_string", "dictionary", "string_view"])
+def test_text_of_every_kind_names_the_rows(tmp_path: Path, kind: str) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="parquet files need pyarrow")
+    text = arrow.array(["a", "b"])
+    if kind == "dictionary":
+        names = text.dictionary_encode()
+    elif not hasattr(arrow, kind):
+        pytest.skip(f"this pyarrow has no {kind}")
+    else:
+        names = text.cast(getattr(arrow, kind)())
+    file = write_table(tmp_path / "x.parquet", {"name": names, "x": [[1.0], [2.0]]})
+    assert open_matrix_files(file)[0].row_names() == ["a", "b"]
+
+
+def test_a_missing_list_is_told_with_its_row(tmp_path: Path) -> None:
+    lists = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], None]
+    [matrix] = open_matrix_files(write_table(tmp_path / "x.parquet", {"a": lists}))
+    with pytest.raises(UserError, match=r"x\.parquet' has no list in 'a' of row 3; fill it"):
+        whole(matrix, height=2)
+
+
+def test_damaged_pages_under_a_whole_foot_are_told(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).random((200, 20)).tolist()
+    names = [f"row {number}" for number in range(200)]
+    file = Path(write_table(tmp_path / "x.parquet", {"a": rows, "name": names}))
+    content = bytearray(file.read_bytes())
+    content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)
+    content[len(content) // 2 : -3000] = b"\xff" * (len(content) - 3000 - len(content) // 2)
+    file.write_bytes(bytes(content))
+    with pytest.raises(UserError, match=r"x\.parquet' is not a readable Parquet file"):
+        whole(open_matrix_files(str(file))[0])
+
+
 def test_one_of_several_columns_of_lists_is_named(tmp_path: Path) -> None:
     lists = [[1.0, 2.0], [3.0, 4.0]]
     file = write_table(tmp_path / "x.parquet", {"a": lists, "b": [row[::-1] for row in lists]})
@@ -121,6 +164,23 @@ def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray, told: str) 
     np.save(tmp_path / "x.npy", array)
     with pytest.raises(UserError, match=told):
         open_matrix_files(str(tmp_path / "x.npy"))
+
+
+def test_a_bare_array_in_a_npz_file_is_told(tmp_path: Path) -> None:
+    with (tmp_path / "x.npz").open("wb") as stream:
+        np.save(stream, X)
+    with pytest.raises(UserError, match=r"x\.npz' is not a readable NumPy file .*a bare array"):
+        open_matrix_files(str(tmp_path / "x.npz"))
+
+
+def test_damage_inside_a_compressed_npz_file_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "x.npz"
+    np.savez_compressed(file, x=np.random.default_rng(0).random((50, 50)))
+    content = bytearray(file.read_bytes())
+    content[2000:4000] = b"\xff" * 2000
+    file.write_bytes(bytes(content))
+    with pytest.raises(UserError, match="not a readable NumPy file"):
+        open_matrix_files(str(file))
 
 
 def test_damaged_absent_and_other_files_are_told(tmp_path: Path) -> None:

@@ -35,6 +35,15 @@ def test_folder_leaves_hidden_files_out(tmp_path: Path, save_image: SaveImage) -
     assert open_folder("x", tmp_path).paths == ["kept.png"]
 
 
+def test_folder_leaves_run_folders_out(tmp_path: Path, save_image: SaveImage) -> None:
+    for name in ("kept.png", "runs/first/suggest_k.png", "runs/kept.png", "app/kept.png"):
+        save_image(tmp_path / name)
+    for name in ("runs/first/manifest.json", "runs/first/config.yaml", "app/manifest.json"):
+        (tmp_path / name).touch()
+    expected = ["app/kept.png", "kept.png", "runs/kept.png"]
+    assert open_folder("photos", tmp_path).paths == expected
+
+
 def test_folder_follows_links_but_not_in_circles(tmp_path: Path, save_image: SaveImage) -> None:
     save_image(tmp_path / "data" / "a" / "x.png")
     save_image(tmp_path / "elsewhere" / "y.png")

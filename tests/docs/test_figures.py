@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import new_images, pretrained, suggest_k
 from benchmarks.ablations import TABLES, write_tables
+from benchmarks.clustering_runs import markdown_table
 from benchmarks.common import RESULTS
 from benchmarks.features import read, table, times_table
 from benchmarks.method_overview import FILE, overview, read_results
@@ -49,6 +51,24 @@ def test_pages_show_what_was_measured(page: str, file: str, head: str, count: in
     expected = rows(file, head)
     assert len(expected) == count + 2  # with the head and its line
     assert "\n".join(expected) in text, f"put the tables of benchmarks/results/{file} into {page}"
+
+
+def test_the_page_on_backbones_shows_what_was_measured() -> None:
+    result = read(RESULTS / "pretrained.json")
+    text = (ROOT / "docs/backbones.md").read_text(encoding="utf-8")
+    assert markdown_table(result["rows"], pretrained.ROWS) in text
+
+
+def test_the_page_on_new_images_shows_what_was_measured() -> None:
+    result = read(RESULTS / "new_images.json")
+    text = (ROOT / "docs/new_images.md").read_text(encoding="utf-8")
+    assert markdown_table(result["rows"], new_images.ROWS, new_images.FIGURES) in text
+
+
+def test_the_page_on_choosing_k_shows_what_was_measured() -> None:
+    rows = read(RESULTS / "suggest_k.json")["rows"]
+    text = (ROOT / "docs/choosing_k.md").read_text(encoding="utf-8")
+    assert suggest_k.table(rows) in text
 
 
 def test_the_page_on_own_features_shows_what_was_measured() -> None:

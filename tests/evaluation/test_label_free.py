@@ -57,6 +57,13 @@ def test_figures_of_five_rows() -> None:
     assert 0.8 < silhouette < 1
 
 
+def test_the_features_may_have_rows_that_do_not_count() -> None:
+    rows = np.array([1, 2, 4, 5, 7])
+    x = np.full((9, X.shape[1]), np.nan)
+    x[rows] = X
+    assert figures(x=x, rows=rows) == figures()
+
+
 def test_figures_survive_json_unchanged() -> None:
     found = figures()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
