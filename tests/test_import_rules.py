@@ -50,7 +50,7 @@ RULES: dict[str, set[str]] = {
         *("iciclegcn.evaluation", "iciclegcn.data", "iciclegcn.config", "iciclegcn.config.values"),
         *("iciclegcn.run_folder.base", "iciclegcn.run_folder.artefacts"),
         *("iciclegcn.run_folder.files", "iciclegcn.run_folder.manifest"),
-        "iciclegcn.results.report",
+        *("iciclegcn.results.report", "iciclegcn.results.truth"),
         *("iciclegcn.errors", "iciclegcn.monitor", "iciclegcn.progress"),
         "iciclegcn.tensorboard_log",
     },

@@ -203,7 +203,9 @@ def _validate(
             f"(got {num_nodes} rows and {num_clusters})"
         )
     if x.ndim != 2 or len(rows) != num_nodes:
-        raise ValueError(f"'x' must be [{num_nodes}, D] (got shape {x.shape}, {len(rows)} rows)")
+        raise ValueError(
+            f"'x' must be [{num_nodes}, D] (got shape {x.shape}), or 'rows' of as many"
+        )
     for name, soft in heads.items():
         if soft.shape != (num_nodes, num_clusters):
             raise ValueError(

@@ -1,5 +1,6 @@
 """Figures on the pages are those of the benchmarks' results."""
 
+import json
 from itertools import takewhile
 from pathlib import Path
 
@@ -54,19 +55,19 @@ def test_pages_show_what_was_measured(page: str, file: str, head: str, count: in
 
 
 def test_the_page_on_backbones_shows_what_was_measured() -> None:
-    result = read(RESULTS / "pretrained.json")
+    result = json.loads((RESULTS / "pretrained.json").read_text(encoding="utf-8"))
     text = (ROOT / "docs/backbones.md").read_text(encoding="utf-8")
     assert markdown_table(result["rows"], pretrained.ROWS) in text
 
 
 def test_the_page_on_new_images_shows_what_was_measured() -> None:
-    result = read(RESULTS / "new_images.json")
+    result = json.loads((RESULTS / "new_images.json").read_text(encoding="utf-8"))
     text = (ROOT / "docs/new_images.md").read_text(encoding="utf-8")
     assert markdown_table(result["rows"], new_images.ROWS, new_images.FIGURES) in text
 
 
 def test_the_page_on_choosing_k_shows_what_was_measured() -> None:
-    rows = read(RESULTS / "suggest_k.json")["rows"]
+    rows = json.loads((RESULTS / "suggest_k.json").read_text(encoding="utf-8"))["rows"]
     text = (ROOT / "docs/choosing_k.md").read_text(encoding="utf-8")
     assert suggest_k.table(rows) in text
 
