@@ -13,7 +13,7 @@ from iciclegcn.data.sources import ImageSource, Source, open_listing, open_sourc
 from iciclegcn.errors import UserError
 from iciclegcn.monitor import NullMonitor, StageMonitor
 from iciclegcn.progress import Reporter, SilentReporter
-from iciclegcn.results.report import REPORT, report_run
+from iciclegcn.results.report import is_reported, report_run
 from iciclegcn.run_folder.base import BaseRun, base_of, base_reference
 from iciclegcn.run_folder.checks import check_sizes, require_results, warn_of_other_versions
 from iciclegcn.run_folder.folder import RunFolder
@@ -70,7 +70,7 @@ def run(
             warn_of_other_versions(folder, reporter)
             items = _prepare_items(folder, source, base, reporter)
             stages = folder.manifest.stages
-            unreported = folder.is_done("evaluate") and not (out / REPORT).is_file()
+            unreported = folder.is_done("evaluate") and not is_reported(out)
             for stage in stages[1 : stages.index(until) + 1]:
                 if folder.is_done(stage):
                     reporter.end(stage, None)

@@ -22,6 +22,20 @@ class Reportable(Protocol):
     tensorboard: bool
 
 
+def is_reported(path: Path) -> bool:
+    """Whether a finished run's report is there, and of its latest figures.
+
+    Args:
+        path: The run folder, with its ``metrics.json``.
+    """
+    try:
+        written, figures = ((path / name).stat() for name in (REPORT, "metrics.json"))
+    except OSError:
+        return False
+    # A run can be killed between the two; the page is then that of earlier figures.
+    return written.st_mtime_ns >= figures.st_mtime_ns
+
+
 def report_run(folder: Reportable, reporter: Reporter) -> None:
     """Write a finished run's ``report.html``; the run counts as finished without it.
 

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import pytest
 
 from iciclegcn.pipeline import run
 from iciclegcn.progress import SilentReporter
+from iciclegcn.results.report import is_reported
 from iciclegcn.run_folder.artefacts import RunArtefacts
 from tests.tiny_run import tiny_config, write_images
 
@@ -58,3 +60,19 @@ def test_a_finished_run_gets_its_report_once(tmp_path: Path) -> None:
     (out / "report.html").unlink()
     run(config, out, reporter=Listener())
     assert (out / "report.html").is_file()
+
+
+def test_a_report_of_earlier_figures_is_made_again(tmp_path: Path) -> None:
+    config = tiny_config(write_images(tmp_path / "images.npy"))
+    out = run(config, tmp_path / "run")
+    listener = Listener()
+    run(config, out, reporter=listener)
+    assert "report" not in listener.ended
+    # As a run leaves it that is killed after its figures and before its page.
+    later = (out / "report.html").stat().st_mtime_ns + 10**9
+    os.utime(out / "metrics.json", ns=(later, later))
+    assert not is_reported(out)
+    os.utime(out / "report.html", ns=(later - 1, later - 1))
+    listener = Listener()
+    run(config, out, reporter=listener)
+    assert "report" in listener.ended

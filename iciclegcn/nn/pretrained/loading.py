@@ -54,7 +54,10 @@ def build_network(config: BackboneConfig) -> PretrainedNetwork:
         shown = shown._replace(image_size=own)
     resize = config.is_frozen or config.image_size is not None or facts.fixed
     preprocess = Preprocess(shown, resize=resize, crop=config.crop)
-    return PretrainedNetwork(network, preprocess, config.name, full_precision=config.kind == "file")
+    program = config.kind == "file"  # computes as it was saved
+    return PretrainedNetwork(
+        network, preprocess, config.name, full_precision=program, channels_last=not program
+    )
 
 
 def load_trained_weights(network: PretrainedNetwork, config: BackboneConfig) -> None:

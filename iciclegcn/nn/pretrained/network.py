@@ -20,6 +20,8 @@ class PretrainedNetwork(ImageNetwork):
         preprocess: What it is shown.
         name: What users call it, for messages.
         full_precision: Compute in float32 whatever the precision around it.
+        channels_last: Keep images and weights with their channels last in memory, which most
+            convolutions are faster with; given up where the network cannot take such images.
 
     Attributes:
         num_features: D, found by showing the network one image.
@@ -34,7 +36,13 @@ class PretrainedNetwork(ImageNetwork):
     scale: Tensor
 
     def __init__(
-        self, network: nn.Module, preprocess: Preprocess, name: str, *, full_precision: bool = False
+        self,
+        network: nn.Module,
+        preprocess: Preprocess,
+        name: str,
+        *,
+        full_precision: bool = False,
+        channels_last: bool = False,
     ) -> None:
         super().__init__()
         self.preprocess = preprocess
@@ -42,6 +50,9 @@ class PretrainedNetwork(ImageNetwork):
         self.full_precision = full_precision
         self._name = name
         self._plain = True  # as the network gives them
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
+        if channels_last:
+            self.network.to(memory_format=torch.channels_last)
         self.num_features = self._width()
         self.register_buffer("center", torch.zeros(self.num_features), persistent=False)
         self.register_buffer("scale", torch.ones(()), persistent=False)
@@ -49,9 +60,9 @@ class PretrainedNetwork(ImageNetwork):
     def forward(self, views: Tensor) -> Tensor:
         """Views [N, 1 or 3, S, S] to features x [N, D]."""
         if not self.full_precision:
-            return self._scaled(self.network(self.preprocess(views)))
+            return self._scaled(self._shown(self.preprocess(views)))
         with torch.autocast(views.device.type, enabled=False):
-            return self._scaled(self.network(self.preprocess(views.float())))
+            return self._scaled(self._shown(self.preprocess(views.float())))
 
     def scale_features(self, center: Tensor, scale: float) -> None:
         """Give features less ``center`` [D], divided by ``scale``, from here on."""
@@ -91,7 +102,7 @@ class PretrainedNetwork(ImageNetwork):
         training = self.network.training
         self.network.eval()  # a row through batch normalisation has no variance, and leaves marks
         try:
-            output = self.network(images)
+            output = self._first_shown(images)
         # Whatever a network raises when an image does not fit it; some only assert.
         except (RuntimeError, ValueError, AssertionError) as error:
             reason = " ".join(str(error).split())[:160]
@@ -101,6 +112,20 @@ class PretrainedNetwork(ImageNetwork):
             ) from error
         self.network.train(training)
         return self._rows(output)
+
+    def _first_shown(self, images: Tensor) -> object:
+        try:
+            return self._shown(images)
+        except RuntimeError:
+            if self._format is torch.contiguous_format:
+                raise
+        # A view that takes the usual order in memory for granted.
+        self._format = torch.contiguous_format
+        self.network.to(memory_format=torch.contiguous_format)
+        return self._shown(images)
+
+    def _shown(self, images: Tensor) -> object:
+        return self.network(images.contiguous(memory_format=self._format))
 
     def _scaled(self, output: object) -> Tensor:
         rows = self._rows(output)

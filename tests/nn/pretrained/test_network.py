@@ -109,3 +109,28 @@ def test_fingerprints_tell_weights_apart() -> None:
     with torch.no_grad():
         next(twin.parameters())[0, 0] += 1e-6
     assert network.fingerprint() != twin.fingerprint()
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_channels_are_last_in_memory_where_that_is_asked_for(last: bool) -> None:
+    orders: list[bool] = []
+
+    class Spy(nn.Conv2d):
+        def forward(self, images: Tensor) -> Tensor:
+            orders.append(images.is_contiguous(memory_format=torch.channels_last))
+            return super().forward(images)
+
+    torch.manual_seed(0)
+    convolution = Spy(3, 5, 3)
+    views = torch.randn(2, 3, 4, 4)
+    expected = nn.Conv2d.forward(convolution, AS_IT_IS(views)).mean(dim=(2, 3))
+    network = wrapped(convolution, channels_last=last)
+    torch.testing.assert_close(network(views), expected)
+    assert orders == [last, last]  # finding the width, and now
+    assert convolution.weight.is_contiguous(memory_format=torch.channels_last) is last
+
+
+def test_a_network_that_cannot_take_them_is_shown_the_usual_order() -> None:
+    network = wrapped(Gives(lambda images: images.view(len(images), -1)), channels_last=True)
+    views = torch.randn(2, 3, 4, 4)
+    torch.testing.assert_close(network(views), AS_IT_IS(views).flatten(1))
