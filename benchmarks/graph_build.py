@@ -209,11 +209,12 @@ def run(num_nodes: int, dim: int, repeats: int, out: Path | None) -> None:
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    """Measure all sides at all sizes, or ours at a million rows."""
+    """Measure all sides at all sizes, or ours at a million rows, or at the sizes given."""
     million = arguments.million
+    usual = (1_000_000,) if million else graph_sizes.SIZES
     cases = graph_sizes.run(
         "graph_million" if million else "graph_sizes",
-        (1_000_000,) if million else arguments.sizes,
+        arguments.sizes or usual,
         ("ours",) if million else arguments.sides,
         arguments.features,
         (arguments.limit_seconds, arguments.limit_gib),
@@ -238,7 +239,7 @@ def main() -> None:
     question.add_argument("--compare", action="store_true", help="every library at every size")
     question.add_argument("--million", action="store_true", help="ours at 1,000,000 x 512")
     question.add_argument("--against-faiss", action="store_true", help="ours and bare FAISS, exact")
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(graph_sizes.SIZES))
+    parser.add_argument("--sizes", type=int, nargs="+", help="other numbers of rows than these")
     parser.add_argument("--sides", nargs="+", choices=list(SEARCHES), default=list(SEARCHES))
     parser.add_argument("--features", type=Path, default=Path("runs/planted"), help="made once")
     parser.add_argument("--limit-seconds", type=float, default=3600.0)
@@ -248,7 +249,10 @@ def main() -> None:
         compare(arguments)
     elif arguments.against_faiss:
         graph_sizes.against_faiss(
-            arguments.features, 60_000, min(3, arguments.repeats), arguments.out
+            arguments.features,
+            (arguments.sizes or [60_000])[0],
+            min(3, arguments.repeats),
+            arguments.out,
         )
     elif arguments.measure_memory:
         peak = _measure_memory(arguments.measure_memory, arguments.num_nodes, arguments.dim)
