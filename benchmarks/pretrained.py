@@ -111,7 +111,7 @@ def extraction_facts(folder: Path, num_images: int) -> dict[str, Any]:
     seconds = Manifest(folder / "manifest.json").stage("extract")["seconds"]
     told = json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
     return {
-        **{name: told[name] for name in ("name", "trained_on", "num_features", "full_precision")},
+        **{name: told[name] for name in ("name", "trained_on", "num_features", "precision")},
         "image_size": told["shown"]["image_size"],
         "seconds": round(seconds, 1),
         "images_per_second": round(num_images / seconds, 1),

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -249,6 +250,46 @@ def test_a_run_goes_on_from_any_folder(
     run_stage("evaluate", out)  # with the labels that were given there
     assert RunArtefacts(out).read_metrics()["heads"]["output"]["acc"] > 0
     assert "source: images.npy" in (out / "config.yaml").read_text(encoding="utf-8")
+
+
+def test_labels_of_the_same_words_in_another_folder_are_others(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    write_labels(tmp_path / "y.csv")
+    write_labels(tmp_path / "elsewhere" / "y.csv", seed=0)
+    config = tiny_config(images, data__labels="y.csv")
+    monkeypatch.chdir(tmp_path)
+    out = run(config, tmp_path / "run")
+    first = RunArtefacts(out).read_metrics()["heads"]
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for expected in (["evaluate", "report"], []):  # once, not at every call
+        recorder = Recorder()
+        run(config, out, reporter=recorder)
+        assert recorder.done == expected
+        assert RunArtefacts(out).read_metrics()["heads"] != first
+    recorder = Recorder()
+    run(tiny_config(images, data__labels="../elsewhere/y.csv"), out, reporter=recorder)
+    assert recorder.done == []
+
+
+def test_a_copy_of_a_project_speaks_of_its_own_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    write_images(project / "images.npy")
+    write_labels(project / "y.csv")
+    monkeypatch.chdir(project)
+    run(tiny_config(Path("images.npy"), data__labels="y.csv"), Path("runs/first"))
+    shutil.copytree(project, tmp_path / "copy")
+    write_labels(tmp_path / "copy" / "y.csv", seed=0)
+    monkeypatch.chdir(tmp_path)
+    figures = [
+        RunArtefacts(run_stage("evaluate", Path(name) / "runs" / "first")).read_metrics()["heads"]
+        for name in ("project", "copy")
+    ]
+    assert figures[0] != figures[1]
 
 
 def test_importing_the_pipeline_loads_no_torch() -> None:

@@ -50,7 +50,6 @@ def write_backbone(
             "num_features": network.num_features,
             "sha256": network.fingerprint(),
             "precision": _FULL if network.full_precision else precision,
-            "full_precision": network.full_precision,
         }
     write_json(folder / _FILE, content)
 

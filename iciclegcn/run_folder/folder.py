@@ -65,8 +65,7 @@ class RunFolder:
                 return cls._fresh(path, lock, config)
             folder = cls(path, lock, read_config(path), manifest)
             differing = _differences(folder.config, config)
-            if same_place(folder.data.source, config.data.source):
-                differing.pop("data.source", None)  # typed in another folder
+            folder._compare_places(config.data, differing)
             if differing and untouched:
                 return cls._fresh(path, lock, config)
             if set(differing) - CHANGEABLE_FIELDS:
@@ -174,6 +173,17 @@ class RunFolder:
             )
         self.config = config
         write_text(self.path / _CONFIG, to_yaml(config))
+
+    def _compare_places(self, data: DataConfig, differing: dict[str, str]) -> None:
+        """Correct for what was typed in another folder: the same place, or the same words."""
+        if same_place(self.data.source, data.source):
+            differing.pop("data.source", None)
+        labels = self.data.labels
+        if labels is not None and data.labels is not None:
+            if same_place(labels, data.labels):
+                differing.pop("data.labels", None)
+            else:
+                differing.setdefault("data.labels", f"data.labels: {labels} -> {data.labels}")
 
     def changed_versions(self) -> list[str]:
         """Packages that differ from those the run began with, as ``torch 2.6 -> 2.7``."""

@@ -58,7 +58,9 @@ class Manifest:
             "platform": platform.platform(),
             "cpus": os.cpu_count(),
             "seed": seed,
-            "directory": str(Path.cwd()),  # what relative paths in config.yaml are relative to
+            # What relative paths in config.yaml are relative to; from here, so that a copy of a
+            # project with its runs speaks of itself.
+            "directory": os.path.relpath(Path.cwd(), file.parent.resolve()),
             "data": None,
             "stages": {stage: {"state": PENDING} for stage in STAGES[stages]},
         }
@@ -82,9 +84,11 @@ class Manifest:
 
     @property
     def directory(self) -> str | None:
-        """The folder in which the run began; None: an earlier version did not write it down."""
+        """The folder in which the run began, absolute; None: an earlier version did not tell."""
         directory: str | None = self._content.get("directory")
-        return directory
+        if directory is None:
+            return None
+        return os.path.normpath(self._file.parent.resolve() / directory)
 
     @property
     def versions(self) -> dict[str, str]:

@@ -97,10 +97,10 @@ def _homophily(folder: RunFolder, labels: Labels) -> list[float | None]:
 def _labels(folder: RunFolder, reporter: Reporter) -> Labels | None:
     data = folder.data
     try:
-        open_listing(data)
+        source = open_listing(data)
     except UserError as error:
         if data.labels is not None or data.labels_from_folders:
             raise
         reporter.warn(f"the {data.noun} are not there, nor labels of their own: {error}")
         return None
-    return read_truth(folder.path, data)
+    return read_truth(folder.path, data, source)

@@ -189,7 +189,7 @@ def test_new_images_are_shown_in_the_precision_of_the_features(
 
     file = on_frozen / "backbone.json"
     content = json.loads(file.read_text(encoding="utf-8"))
-    content |= {"precision": told, "full_precision": False}
+    content |= {"precision": told}
     file.write_text(
         json.dumps({k: v for k, v in content.items() if v is not None}), encoding="utf-8"
     )

@@ -1,11 +1,12 @@
 """The browser of the tests that look at a page."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.report.visits import CHROMIUM
+from tests.report.visits import CHROMIUM, Visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -20,3 +21,12 @@ def browser() -> "Iterator[Browser]":
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def visit(browser: "Browser", report: Path) -> Iterator[Visit]:
+    """The ``report`` of the module, on a wide screen; nothing may have gone wrong in it."""
+    visited = Visit(browser, report, 1280, "light")
+    yield visited
+    visited.page.close()
+    assert visited.errors == []

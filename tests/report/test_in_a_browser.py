@@ -1,6 +1,5 @@
 """The page in headless Chromium: no errors, no requests, and everything on it works."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,14 +46,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = folder / "report.html"
     file.write_text(page(contents, make_parts(contents, "pca")), encoding="utf-8")
     return file
-
-
-@pytest.fixture
-def visit(browser: "Browser", report: Path) -> Iterator[Visit]:
-    visited = Visit(browser, report, 1280, "light")
-    yield visited
-    visited.page.close()
-    assert visited.errors == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,7 +1,6 @@
 """The key of the map's colours in headless Chromium: it is that of the colouring."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from tests.report.example import example, soft_of
 from tests.report.visits import Visit, needs_chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    pass
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 pytestmark = needs_chromium
@@ -50,14 +49,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = folder / "report.html"
     file.write_text(page(contents, make_parts(contents, "pca")), encoding="utf-8")
     return file
-
-
-@pytest.fixture
-def visit(browser: "Browser", report: Path) -> Iterator[Visit]:
-    visited = Visit(browser, report, 1280, "light")
-    yield visited
-    visited.page.close()
-    assert visited.errors == []
 
 
 def rgb(colour: str) -> str:
